@@ -1,0 +1,227 @@
+"""The book's Sphinx extension: what Jupyter Book does not do by itself, one function each.
+
+1. `configure`: the repository's address from pyproject.toml, an execution cache that sees edits in
+   the package, and a reader's progress left untouched by the build.
+2. `expand_modules`: `{{module name}}` lines of the API page.
+3. `Numbers`, `Boxes`, `Solutions`: plain HTML and Markdown of a notebook become glued values,
+   exhibit boxes with anchors, and folded solutions.
+4. `keep_pages_local`, `copy_mathjax`: no page asks another host for anything.
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.errors import ExtensionError
+from sphinx.transforms import SphinxTransform
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+# ---------------------------------------------------------------------------- configuration
+
+
+def repository_address(root: Path) -> str:
+    """The one place where the address is written: `[project.urls] Repository` of pyproject.toml."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project["urls"]["Repository"].rstrip("/")
+
+
+def cache_folder(root: Path) -> Path:
+    """Where executed notebooks are kept: a folder named after everything a cell may import.
+
+    jupyter-cache compares the code of a notebook only.  An edit in `llmcourse/`, another pinned
+    version or another Python must run the notebooks again, so each has a folder of its own.
+    """
+    files = [p for p in (root / "llmcourse").rglob("*") if p.is_file() and p.suffix != ".pyc"]
+    files += root.glob("requirements*.txt")
+    digest = hashlib.sha256(sys.version.encode())
+    for path in sorted(files):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return root / "_build" / ".jupyter_cache" / digest.hexdigest()[:16]
+
+
+def configure(app: Sphinx, config: Config) -> None:
+    """Set what depends on other files; runs before Sphinx compares the configuration with the last.
+
+    A changed `nb_execution_cache_path` makes Sphinx read every page again.
+    """
+    root = Path(app.srcdir)
+    config.html_theme_options["repository_url"] = repository_address(root)
+    folder = cache_folder(root)
+    config.nb_execution_cache_path = str(folder)
+    for outdated in folder.parent.glob("*"):
+        if outdated != folder:
+            shutil.rmtree(outdated)
+    home = tempfile.TemporaryDirectory(prefix="llmcourse-")  # of the build, not the reader's own
+    os.environ["LLMCOURSE_HOME"] = home.name
+    app.connect("build-finished", lambda app, error: home.cleanup())
+
+
+# ---------------------------------------------------------------------------- API pages
+
+MODULE = """\
+## `{name}`
+
+```{{eval-rst}}
+.. automodule:: {name}
+```
+"""
+
+
+def expand_modules(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Turn each line `{{module llmcourse.gpt}}` into a heading and the module's docstrings."""
+    source[0] = re.sub(
+        r"^\{\{module (\S+)\}\}$", lambda m: MODULE.format(name=m[1]), source[0], flags=re.M
+    )
+
+
+# ---------------------------------------------------------------------------- notebook pages
+
+
+def glued_values(app: Sphinx, docname: str) -> dict[str, object]:
+    """Name and value of everything that the page's notebook handed to `llmcourse.glue`."""
+    path = Path(app.env.mystnb_config.output_folder) / f"{docname}.glue.json"
+    if not path.exists():
+        return {}
+    outputs = json.loads(path.read_text(encoding="utf-8"))
+    return {name: json.loads(output["data"]["text/plain"]) for name, output in outputs.items()}
+
+
+def format_number(key: str, values: dict[str, object]) -> str:
+    """The text for `<data value="key">`, where key is `name` or `name:format`.
+
+    Raises:
+        KeyError: if no cell glues the name.
+    """
+    name, _, spec = key.partition(":")
+    return format(values[name], spec)
+
+
+class Numbers(SphinxTransform):
+    """`<data value="name:.2f">…</data>` shows the value of the execution that made the page."""
+
+    default_priority = 400
+    opening = re.compile(r'<data\s+value="([^"]+)"')
+
+    def apply(self, **kwargs: object) -> None:
+        values = None
+        for start in list(self.document.findall(nodes.raw)):
+            match = self.opening.match(start.astext())
+            if not match:
+                continue
+            if values is None:
+                values = glued_values(self.app, self.env.docname)
+            siblings = start.parent.children
+            first = siblings.index(start) + 1
+            last = first
+            while last < len(siblings) and siblings[last].astext() != "</data>":
+                last += 1
+            try:
+                text = format_number(match[1], values)
+            except (KeyError, ValueError) as error:
+                logger.warning("<data value=%r>: %r", match[1], error, location=start)
+                continue
+            start.parent[first:last] = [nodes.Text(text)]
+
+
+class Boxes(SphinxTransform):
+    """A quotation that opens with `**Exhibit E34 · …**` or `**Repair E34.**` becomes a box.
+
+    The exhibit's box is the anchor `#E34`, for links from this page and from others.
+    """
+
+    default_priority = 400
+    label = re.compile(r"(Exhibit|Repair) (E\d{2,3})\b")
+
+    def apply(self, **kwargs: object) -> None:
+        slugs = self.env.metadata[self.env.docname].setdefault("myst_slugs", {})
+        for quote in self.document.findall(nodes.block_quote):
+            first = next(quote.findall(nodes.strong), None)
+            match = first and self.label.match(first.astext())
+            if not match or not quote.astext().startswith(first.astext()):
+                continue
+            kind, key = match[1].lower(), match[2]
+            quote["classes"] += [kind]
+            first["classes"] += ["box-label"]
+            if kind == "exhibit":
+                quote["ids"] = [key]
+                slugs[key] = (quote.line or 0, key, first.astext().rstrip("."))
+
+
+class Solutions(SphinxTransform):
+    """Give the folds of solutions a class, so that the style sheet leaves the theme's own alone."""
+
+    default_priority = 400
+
+    def apply(self, **kwargs: object) -> None:
+        for node in list(self.document.findall(nodes.raw)):
+            html = node.astext()
+            if html.startswith("<details>"):
+                html = html.replace("<details>", '<details class="solution">', 1)
+                node.replace_self(nodes.raw("", html, format="html"))
+
+
+# ---------------------------------------------------------------------------- offline pages
+
+# Summaries of search results are fetched page by page, which a browser forbids on file://.
+SEARCH_FROM_DISK = (
+    "if (location.protocol === 'file:') DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;"
+)
+# What MathJax fetches by itself: its fonts, and the TeX extensions that formulas may ask for.
+MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2/*.woff", "input/tex/extensions/*.js")
+
+
+def is_foreign(script: object) -> bool:
+    """Whether a script or style comes from another host, or is part of thebe (which would)."""
+    address = getattr(script, "filename", None) or ""
+    body = getattr(script, "attributes", {}).get("body") or ""
+    return "//" in str(address) or "thebe" in f"{address}{body}" or "https://" in body
+
+
+def keep_pages_local(
+    app: Sphinx, pagename: str, template: str, context: dict, doctree: nodes.document | None
+) -> None:
+    """Drop scripts and styles that a page would fetch from another host."""
+    for kind in ("script_files", "css_files"):
+        context[kind] = [entry for entry in context.get(kind, []) if not is_foreign(entry)]
+    if pagename == "search":
+        app.add_js_file(None, body=SEARCH_FROM_DISK, priority=900)
+
+
+def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
+    """Copy the needed part of MathJax out of the installed wheel `sphinx-mathjax-offline`."""
+    if error:
+        return
+    # The package's name has hyphens, so it can be found but not imported with a statement.
+    package = importlib.util.find_spec("sphinx-mathjax-offline")
+    if package is None:
+        raise ExtensionError("MathJax is not installed: pip install sphinx-mathjax-offline==0.0.2")
+    source = Path(package.origin).parent / "static" / "mathjax"
+    for pattern in MATHJAX:
+        for path in source.glob(pattern):
+            target = Path(app.outdir) / "_static" / "mathjax" / path.relative_to(source)
+            if path.name != "all-packages.js" and not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+
+
+def setup(app: Sphinx) -> dict:
+    app.connect("config-inited", configure, priority=900)
+    app.connect("source-read", expand_modules)
+    for transform in (Numbers, Boxes, Solutions):
+        app.add_transform(transform)
+    app.connect("html-page-context", keep_pages_local, priority=900)
+    app.connect("build-finished", copy_mathjax)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
