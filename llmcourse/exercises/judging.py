@@ -1,0 +1,238 @@
+"""From an exercise and an answer to a verdict in words."""
+
+import copy
+import dis
+import enum
+import inspect
+import textwrap
+from dataclasses import dataclass
+
+from llmcourse.exercises.comparing import NOT_EQUAL, difference
+from llmcourse.exercises.exercise import Case, Exercise
+from llmcourse.exercises.runner import Outcome, run, source_of
+from llmcourse.exercises.showing import kind_of, show
+
+PRAISE = {
+    "easy": "Well done.",
+    "medium": "Nicely done.",
+    "hard": "That was a hard one: very well done.",
+}
+
+
+class Status(enum.Enum):
+    OPEN = "not attempted"
+    WRONG = "wrong"
+    RIGHT = "right"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    status: Status
+    message: str
+
+
+def judge(exercise: Exercise, answer: object) -> Verdict:
+    """Put the cases to `answer`, smallest first, and stop at the first that fails."""
+    if is_untouched(answer):
+        message = (
+            f"{exercise.id} not attempted yet. Fill in {exercise.name} in the cell above, run it, "
+            f'then run this cell again. For a first hint: hint("{exercise.id}")'
+        )
+        return Verdict(Status.OPEN, message)
+    complaint = unfit(exercise, answer)
+    for case in exercise.cases:
+        complaint = complaint or failure(exercise, case, answer)
+        if complaint:
+            message = (
+                f"{exercise.id} {exercise.title}: not yet.\n"
+                f"{textwrap.indent(complaint, '  ')}\n"
+                f'  For a hint: hint("{exercise.id}")'
+            )
+            return Verdict(Status.WRONG, message)
+    return Verdict(Status.RIGHT, confirmation(exercise))
+
+
+def confirmation(exercise: Exercise) -> str:
+    return f"{exercise.id} {exercise.title}: right. {PRAISE[exercise.level]}"
+
+
+def is_untouched(answer: object) -> bool:
+    """Is it still the stub: `...`, a function without a body, a class with such a method?"""
+    if answer is ...:
+        return True
+    if isinstance(answer, type):
+        return any(map(is_untouched, filter(inspect.isfunction, vars(answer).values())))
+    try:
+        code = source_of(answer).__code__
+    except Exception:  # not a Python function, so not the stub
+        return False
+    empty = {"RESUME", "NOP", "RETURN_VALUE"}
+    return all(
+        step.opname in empty
+        or (step.opname in ("LOAD_CONST", "RETURN_CONST") and step.argval in (None, ...))
+        for step in dis.get_instructions(code)
+    )
+
+
+def unfit(exercise: Exercise, answer: object) -> str | None:
+    """Is it the wrong kind of thing altogether?"""
+    if not exercise.call:
+        if callable(answer):
+            return f"The answer is a value, and you pass {kind_of(answer)}: set {exercise.name}."
+        return None
+    pass_it = f'Pass the function itself, without calling it: check("{exercise.id}", '
+    if not callable(answer):
+        return f"You pass {kind_of(answer)}. {pass_it}{exercise.name})"
+    if exercise.use:
+        return None
+    if isinstance(answer, type):
+        return f"You pass {kind_of(answer)}. {pass_it}{exercise.name})"
+    try:
+        signature = inspect.signature(answer)
+    except Exception:  # many built-ins have none; then the call itself will tell
+        return None
+    try:
+        signature.bind(*exercise.cases[0].args)
+    except TypeError as error:
+        return (
+            f"It is called as {exercise.call}, and yours takes "
+            f"({', '.join(signature.parameters)}): {error}."
+        )
+    return None
+
+
+def failure(exercise: Exercise, case: Case, answer: object) -> str | None:
+    """None if the answer passes this case, else what the reader is told."""
+    for seed in range(case.repeat):
+        if not exercise.call:
+            given, outcome = (), Outcome(value=answer)
+        else:
+            given = copy.deepcopy(case.args)
+            outcome = run(call_of(exercise, answer), given, answer, case.seconds, seed)
+        if crashed := crash(outcome):
+            found = [crashed, pointer(case.pointer) if is_telling(outcome) else ""]
+        elif wrong := mismatch(exercise, case, outcome.value):
+            found = [wrong, diagnosis(exercise, case, outcome.value)]
+        else:
+            found = []
+        found.append(change(exercise, case, given))
+        if any(found):
+            printed = f"It printed:\n{outcome.printed}" if outcome.printed else ""
+            return "\n".join(filter(None, [inputs(exercise, case), *found, printed]))
+    return None
+
+
+def call_of(exercise: Exercise, answer: object) -> object:
+    if exercise.use is None:
+        return answer
+    return lambda *args: exercise.use(answer, *args)
+
+
+def inputs(exercise: Exercise, case: Case) -> str:
+    """The call of this case, on one line if it fits; nothing for an exercise on paper."""
+    if not exercise.call:
+        return ""
+    values = [show(value) for value in case.args]
+    line = f"Called:    {exercise.name}({', '.join(values)})"
+    if len(line) <= 90 and "\n" not in line:
+        return line
+    named = zip(exercise.parameters, values, strict=True)
+    lines = [f"  {name} = {textwrap.indent(value, '    ').lstrip()}" for name, value in named]
+    return "\n".join([f"Called:    {exercise.call} with", *lines])
+
+
+def crash(outcome: Outcome) -> str | None:
+    """What is told of a call that did not return."""
+    where = f"\n  at your {outcome.line}" if outcome.line else ""
+    if outcome.late:
+        runs_on = (
+            ""
+            if outcome.finished
+            else ("\nIt could not be stopped and runs on: restart the kernel before you go on.")
+        )
+        return f"It ran out of time: does it ever end?{where}{runs_on}"
+    if outcome.error is None:
+        return None
+    try:
+        text = str(outcome.error)
+    except Exception:  # the reader's own exception class
+        text = ""
+    name = type(outcome.error).__name__
+    return f"It raises {name}{': ' if text else ''}{textwrap.shorten(text, 300)}{where}"
+
+
+def is_telling(outcome: Outcome) -> bool:
+    """Does it fail by what the case is about, rather than by a slip such as a wrong name?"""
+    about_the_case = (ArithmeticError, LookupError, ValueError, RuntimeError)
+    error = outcome.error
+    return isinstance(error, about_the_case) and not isinstance(error, RecursionError)
+
+
+def mismatch(exercise: Exercise, case: Case, got: object) -> str | None:
+    """Expected against got, if the value returned is not right."""
+    if case.expected is ... and exercise.accept:
+        try:
+            complaint = exercise.accept(got, *copy.deepcopy(case.args))
+        except Exception as error:  # `accept` is written for sensible values of `got`
+            complaint = f"{kind_of(got)} cannot be used here ({error})"
+        return complaint and f"Got:       {laid_out(got)}\nThe trouble: {complaint}"
+    expected = expected_of(exercise, case)
+    try:
+        complaint = difference(expected, got, case.rtol, case.atol)
+    except Exception:  # a reader's own subclass of a known type, with methods that raise
+        complaint = f"{type(got).__name__} cannot be compared"
+    if complaint is None:
+        return None
+    lines = [f"Expected:  {laid_out(expected)}", f"Got:       {laid_out(got)}"]
+    return "\n".join(lines + ([f"Difference: {complaint}"] if complaint != NOT_EQUAL else []))
+
+
+def expected_of(exercise: Exercise, case: Case) -> object:
+    if case.expected is not ...:
+        return case.expected
+    return exercise.reference(*copy.deepcopy(case.args))
+
+
+def laid_out(value: object) -> str:
+    """`show(value)`, with the rows of a matrix below one another."""
+    try:
+        text = show(value)
+    except Exception:  # a reader's own subclass of a known type, with methods that raise
+        text = f"something of type {type(value).__name__}"
+    return textwrap.indent(text, "    ").lstrip() if "\n" in text else text
+
+
+def diagnosis(exercise: Exercise, case: Case, got: object) -> str:
+    """The mistake that gives just this value, if it is a known one, else the case's pointer."""
+    for mistake in exercise.mistakes:
+        try:
+            wrong = mistake.wrong
+            value = wrong(*copy.deepcopy(case.args)) if callable(wrong) else wrong
+        except Exception:  # the mistake cannot be made with this input
+            continue
+        if difference(value, got, case.rtol, case.atol) is None:
+            return wrapped(f"This is what one gets by {mistake.says}")
+    return pointer(case.pointer)
+
+
+def pointer(text: str) -> str:
+    return wrapped(f"This often means: {text}")
+
+
+def wrapped(text: str) -> str:
+    return textwrap.fill(text, width=88, subsequent_indent="  ")
+
+
+def change(exercise: Exercise, case: Case, given: tuple) -> str:
+    """Names the first input that the call has changed in place."""
+    if exercise.use is not None:
+        return ""
+    for name, before, after in zip(exercise.parameters, case.args, given, strict=False):
+        if callable(before) or difference(before, after, rtol=0, atol=0) is None:
+            continue
+        return (
+            f"It changes its input `{name}` in place: {show(before)} became {show(after)}.\n"
+            "The caller may still need it: make a new one (`a = a - b`, not `a -= b`; "
+            "`.clone()`, `list(a)`)."
+        )
+    return ""
