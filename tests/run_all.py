@@ -22,9 +22,8 @@ NBVAL = [
     "--nbval-cell-timeout=120", "--nbval-sanitize-with=tests/notebooks/sanitize.cfg",
     "-n", "2", "--dist", "loadfile", "notebooks",
 ]  # fmt: skip
-BOOK = [
-    sys.executable, "-m", "jupyter_book.cli.main", "build", ".", "-W", "-n", "--keep-going", "-q",
-]  # fmt: skip
+JUPYTER_BOOK = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+BOOK = [*JUPYTER_BOOK, "build", ".", "-W", "-n", "--keep-going", "-q"]
 
 # The notebooks are executed once, by nbval; what comes after uses its outputs (keep_outputs.py).
 SUITES = {

@@ -6,6 +6,7 @@ since the last execution.
 """
 
 import argparse
+import copy
 import os
 import re
 import sys
@@ -16,9 +17,7 @@ import nbformat
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / ".github")]
-
-from strip_notebooks import stripped  # noqa: E402
+sys.path.insert(0, str(ROOT))
 
 from tests.notebooks import prose  # noqa: E402
 from tests.notebooks.execution import (  # noqa: E402
@@ -28,7 +27,7 @@ from tests.notebooks.execution import (  # noqa: E402
     glued,
     read,
     repository_address,
-)  # fmt: skip
+)
 
 COLAB = """\
 import sys
@@ -65,8 +64,12 @@ def recorded(notebook: NotebookNode, run: NotebookNode) -> NotebookNode:
     for cell, run_cell in zip(notebook.cells, run.cells, strict=True):
         if cell.cell_type == "markdown":
             cell.source = with_numbers(cell.source, values)
-        elif prose.has_tag(cell, "keep_output"):
-            cell.outputs = [o for o in run_cell.outputs if "scrapbook" not in o.get("metadata", {})]
+        elif cell.cell_type == "code":
+            keep = prose.has_tag(cell, "keep_output")
+            cell.outputs = copy.deepcopy(run_cell.outputs) if keep else []
+            # Counts would change in every later cell when one is inserted; nothing reads them.
+            for counted in [cell, *(o for o in cell.outputs if "execution_count" in o)]:
+                counted["execution_count"] = None
     return notebook
 
 
@@ -89,7 +92,7 @@ def record(path: Path, fresh: bool = False) -> bool:
         notebook = recorded(notebook, executed(path, fresh))
     except KeyError as error:
         sys.exit(f"{path.name}: no cell calls glue({error}, …), but the text quotes it")
-    before, after = path.read_text(encoding="utf-8"), stripped(nbformat.writes(notebook))
+    before, after = path.read_text(encoding="utf-8"), nbformat.writes(notebook) + "\n"
     if after != before:
         write_whole(path, after)
     return after != before

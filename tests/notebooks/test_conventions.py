@@ -59,10 +59,11 @@ def test_only_compared_cells_are_committed_with_output(chapter: Path) -> None:
     for cell in prose.code(read(chapter)):
         keep, compared = (prose.has_tag(cell, t) for t in ("keep_output", "nbval-check-output"))
         assert keep == compared, f"cell {cell.id}: keep_output and nbval-check-output go together"
+        assert cell.execution_count is None, f"cell {cell.id} has an execution count: `make record`"
         if keep:
             assert cell.outputs, f"cell {cell.id} is compared but has no output: run `make record`"
         else:
-            assert not cell.outputs and cell.execution_count is None, (
+            assert not cell.outputs, (
                 f"cell {cell.id} has output that nothing compares: `make record` strips it"
             )
 
