@@ -1,31 +1,38 @@
-"""Hand a number from a cell to the prose of the same page."""
+"""Hand a number or a figure from a cell to the text of a page."""
 
 import json
 import math
 
+from IPython.core.formatters import format_display_data
 from IPython.display import display
+from matplotlib.figure import Figure
 
-MIME = "application/papermill.record/text/plain"
+PREFIX = "application/papermill.record/"
 
 
-def glue(name: str, value: object) -> None:
-    """Record `value` under `name`, for `<data value="name:.2f">…</data>` in the chapter's text.
+def glue(name: str, value: float | str | Figure) -> None:
+    """Record `value` under `name`; a chapter's text shows it by `<data value="name:.2f">…</data>`.
 
-    The output is the mime bundle of `myst_nb.glue`, so the book's build finds it, and shows nothing
-    in the notebook itself.  `value` is a number or a string; tensors of one element are unpacked.
+    Tensors of one element are unpacked.  A figure can be shown on another page of the book.  The
+    output is the mime bundle of `myst_nb.glue`, so that the book's build finds it, and shows
+    nothing in the notebook itself.
 
     Raises:
-        TypeError: for anything else, since prose holds numbers and words only.
+        TypeError: for anything but a number, a string or a figure.
         ValueError: for nan or infinity, which no sentence should quote by accident.
     """
     value = value.item() if hasattr(value, "item") else value
-    if not isinstance(value, int | float | str):
+    if isinstance(value, Figure):
+        bundle = format_display_data(value)[0]
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"glue({name!r}, {value}): not a finite number; look at what computed it")
+    elif isinstance(value, int | float | str):
+        bundle = {"text/plain": json.dumps(value)}
+    else:
         kind = type(value).__name__
-        raise TypeError(f"glue({name!r}, …) takes a number or a string, not a {kind}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"glue({name!r}, {value}): the number is not finite; look at the cell above")
+        raise TypeError(f"glue({name!r}, …) takes a number, a string or a figure, not a {kind}")
     display(
-        {MIME: json.dumps(value)},
+        {PREFIX + mime: data for mime, data in bundle.items()},
         raw=True,
-        metadata={"scrapbook": {"name": name, "mime_prefix": "application/papermill.record/"}},
+        metadata={"scrapbook": {"name": name, "mime_prefix": PREFIX}},
     )

@@ -1,0 +1,81 @@
+"""How good is a language model: one measure for all of them, with its uncertainty."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+
+LADDER_FILE = Path(__file__).with_name("ladder.json")
+
+
+def perplexity(bits: Sequence[float]) -> float:
+    """2 to the mean surprise: the number of faces of the fair die that is as hard to guess.
+
+    Args:
+        bits: the surprise `-log2 P` of each token that came, from held-out text.
+
+    Raises:
+        ValueError: when there is no token to measure.
+    """
+    if len(bits) == 0:
+        raise ValueError("bits is empty: perplexity is a mean over at least one token")
+    return float(numpy.exp2(numpy.mean(bits)))
+
+
+def bits_per_byte(bits: Sequence[float], text: str) -> float:
+    """The surprise of a whole text, in bits, spread over its bytes in UTF-8.
+
+    Unlike perplexity it does not depend on how the text was cut into tokens.
+
+    Raises:
+        ValueError: when the text is empty.
+    """
+    if not text:
+        raise ValueError("text is empty: there is no byte to spread the bits over")
+    return float(numpy.sum(bits)) / len(text.encode("utf-8"))
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A model on the ladder: bits per held-out byte, with a 95% interval."""
+
+    name: str
+    chapter: str
+    bits_per_byte: float
+    low: float
+    high: float
+
+
+def measure_rung(
+    name: str, chapter: str, bits: Sequence[float], n_bytes: Sequence[int], seed: int = 0
+) -> Rung:
+    """The rung of a model from its surprise on each held-out passage.
+
+    The interval is a percentile bootstrap over passages (Efron 1979): passages, not bytes, are
+    drawn with replacement, because the bytes of one passage are not independent.
+
+    Args:
+        bits: the summed surprise of each passage, in bits.
+        n_bytes: the length of each passage in bytes.
+
+    Raises:
+        ValueError: when the two differ in length or hold fewer than two passages.
+    """
+    if len(bits) != len(n_bytes) or len(bits) < 2:
+        raise ValueError(
+            f"got {len(bits)} surprises for {len(n_bytes)} passages: give one for each of at "
+            "least two passages"
+        )
+    bits, n_bytes = numpy.asarray(bits, float), numpy.asarray(n_bytes, float)
+    draws = numpy.random.default_rng(seed).integers(len(bits), size=(2000, len(bits)))
+    means = bits[draws].sum(1) / n_bytes[draws].sum(1)
+    low, high = numpy.percentile(means, [2.5, 97.5])
+    return Rung(name, chapter, float(bits.sum() / n_bytes.sum()), float(low), float(high))
+
+
+def load_ladder() -> list[Rung]:
+    """Every rung measured so far, worst first, as `benchmarks/ladder.py` last wrote them."""
+    rungs = [Rung(**fields) for fields in json.loads(LADDER_FILE.read_text(encoding="utf-8"))]
+    return sorted(rungs, key=lambda rung: -rung.bits_per_byte)
