@@ -114,6 +114,16 @@ def test_the_package_leaves_an_installed_torch_alone():
     assert str(torch.specifier).startswith(">=")
 
 
+def test_an_installed_package_has_every_module_and_data_file():
+    setuptools = tomllib.loads(text("pyproject.toml"))["tool"]["setuptools"]
+    folders = {path.parent for path in (ROOT / "llmcourse").rglob("__init__.py")}
+    assert {".".join(f.relative_to(ROOT).parts) for f in folders} == set(setuptools["packages"])
+    for folder in folders:
+        patterns = setuptools["package-data"].get(".".join(folder.relative_to(ROOT).parts), [])
+        data = [p for p in folder.iterdir() if p.is_file() and p.suffix not in {".py", ".pyc"}]
+        assert not [p.name for p in data if not any(p.match(pattern) for pattern in patterns)]
+
+
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-models.txt"])
 def test_every_requirement_is_pinned_exactly(name):
     loose = [str(r) for r in requirements(name) if not re.fullmatch(r"==[\w.]+", str(r.specifier))]
