@@ -196,8 +196,6 @@ def keep_pages_local(
     """Drop scripts and styles that a page would fetch from another host."""
     for kind in ("script_files", "css_files"):
         context[kind] = [entry for entry in context.get(kind, []) if not is_foreign(entry)]
-    if pagename == "search":
-        app.add_js_file(None, body=SEARCH_FROM_DISK, priority=900)
 
 
 def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
@@ -222,6 +220,7 @@ def setup(app: Sphinx) -> dict:
     app.connect("source-read", expand_modules)
     for transform in (Numbers, Boxes, Solutions):
         app.add_transform(transform)
+    app.add_js_file(None, body=SEARCH_FROM_DISK, priority=300)
     app.connect("html-page-context", keep_pages_local, priority=900)
     app.connect("build-finished", copy_mathjax)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

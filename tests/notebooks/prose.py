@@ -55,3 +55,9 @@ def count_words(text: str) -> int:
     for pattern in (r"```.*?```", r"\$\$.*?\$\$", r"\$[^$]*\$", r"<[^>]*>", r"\]\([^)]*\)"):
         text = re.sub(pattern, " ", text, flags=re.S)
     return len(re.findall(r"[A-Za-z][A-Za-z'’-]*|[\u3400-\u9fff]", text))
+
+
+def exhibits(notebook: NotebookNode) -> list[str]:
+    """The keys of the exhibits, in order: quotations that open with `**Exhibit E34 · title.**`."""
+    text = "\n\n".join(markdown(notebook))
+    return re.findall(r"^> \*\*Exhibit (E\d{2,3})\b", text, re.M)
