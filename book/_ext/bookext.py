@@ -5,9 +5,11 @@
 2. `expand_modules`: `{{module name}}` lines of the API page.
 3. `Numbers`, `Boxes`, `Solutions`: plain HTML and Markdown of a notebook become glued values,
    exhibit boxes with anchors, and folded solutions.
-4. `keep_pages_local`, `copy_mathjax`: no page asks another host for anything.
+4. `GluedFigure`: a figure of a chapter on another page.
+5. `keep_pages_local`, `copy_mathjax`: no page asks another host for anything.
 """
 
+import base64
 import hashlib
 import importlib.util
 import json
@@ -18,13 +20,17 @@ import sys
 import tempfile
 import tomllib
 from pathlib import Path
+from typing import ClassVar
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
 
 logger = logging.getLogger(__name__)
 
@@ -91,12 +97,18 @@ def expand_modules(app: Sphinx, docname: str, source: list[str]) -> None:
 
 
 def glued_values(app: Sphinx, docname: str) -> dict[str, object]:
-    """Name and value of everything that the page's notebook handed to `llmcourse.glue`."""
+    """Name and value of everything that the page's notebook handed to `llmcourse.glue`.
+
+    The value of a figure is its mime bundle.
+    """
     path = Path(app.env.mystnb_config.output_folder) / f"{docname}.glue.json"
     if not path.exists():
         return {}
     outputs = json.loads(path.read_text(encoding="utf-8"))
-    return {name: json.loads(output["data"]["text/plain"]) for name, output in outputs.items()}
+    data = {name: output["data"] for name, output in outputs.items()}
+    return {
+        name: json.loads(d["text/plain"]) if "text/plain" in d else d for name, d in data.items()
+    }
 
 
 def format_number(key: str, values: dict[str, object]) -> str:
@@ -173,6 +185,76 @@ class Solutions(SphinxTransform):
                 node.replace_self(nodes.raw("", html, format="html"))
 
 
+# ---------------------------------------------------------------------------- figures elsewhere
+
+
+class GluedFigure(SphinxDirective):
+    """A figure that a chapter handed to `llmcourse.glue`, shown on another page.
+
+    ```{glued-figure} ladder
+    :doc: ../notebooks/01_language_models.ipynb
+    :alt: …
+    :name: fig-…
+
+    The caption.
+    ```
+    """
+
+    required_arguments = 1
+    has_content = True
+    option_spec: ClassVar = {name: directives.unchanged_required for name in ("doc", "alt", "name")}
+
+    def run(self) -> list[nodes.Node]:
+        missing = {"doc", "alt"} - set(self.options)
+        if missing:
+            raise self.error(f"glued-figure needs the options {sorted(missing)}")
+        relative, path = self.env.relfn2path(self.options["doc"])
+        self.env.note_dependency(path)
+        placeholder = GluedImage(
+            key=self.arguments[0], doc=self.env.path2doc(relative), alt=self.options["alt"]
+        )
+        figure = nodes.figure("", placeholder)
+        self.set_source_info(figure)
+        self.set_source_info(placeholder)
+        self.add_name(figure)
+        text = nodes.Element()
+        self.state.nested_parse(self.content, self.content_offset, text)
+        if text.children:
+            figure += nodes.caption("", "", *text.children[0].children)
+        return [figure]
+
+
+class GluedImage(nodes.General, nodes.Element):
+    """Stands for the image until all notebooks have been executed."""
+
+
+class ShowGluedImages(SphinxPostTransform):
+    """Write the image of each `GluedImage` to the site, and refer to it."""
+
+    default_priority = 5
+
+    def run(self, **kwargs: object) -> None:
+        for node in list(self.document.findall(GluedImage)):
+            figure = glued_values(self.app, node["doc"]).get(node["key"])
+            if not isinstance(figure, dict):
+                logger.warning("no cell of %s glues a figure %r", node["doc"], node["key"],
+                               location=node)  # fmt: skip
+                node.parent.remove(node)
+                continue
+            if "image/svg+xml" in figure:
+                data, suffix = figure["image/svg+xml"].encode(), "svg"
+            else:
+                data, suffix = base64.b64decode(figure["image/png"]), "png"
+            builder = self.app.builder
+            name = f"{hashlib.sha256(data).hexdigest()[:32]}.{suffix}"
+            target = Path(builder.outdir) / builder.imagedir / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+            page = Path(builder.outdir) / builder.get_target_uri(self.env.docname)
+            address = os.path.relpath(target, page.parent).replace(os.sep, "/")
+            node.replace_self(nodes.image(uri=address, candidates={"*": address}, alt=node["alt"]))
+
+
 # ---------------------------------------------------------------------------- offline pages
 
 # Summaries of search results are fetched page by page, which a browser forbids on file://.
@@ -220,6 +302,9 @@ def setup(app: Sphinx) -> dict:
     app.connect("source-read", expand_modules)
     for transform in (Numbers, Boxes, Solutions):
         app.add_transform(transform)
+    app.add_node(GluedImage)
+    app.add_directive("glued-figure", GluedFigure)
+    app.add_post_transform(ShowGluedImages)
     app.add_js_file(None, body=SEARCH_FROM_DISK, priority=300)
     app.connect("html-page-context", keep_pages_local, priority=900)
     app.connect("build-finished", copy_mathjax)

@@ -23,6 +23,8 @@ sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
 from bookext import cache_folder, format_number, repository_address  # noqa: E402
 
+TEXT = "application/papermill.record/text/plain"
+
 __all__ = [
     "ROOT", "chapters", "executed", "format_number", "glued", "read", "repository_address", "store",
 ]  # fmt: skip
@@ -69,11 +71,11 @@ def executed(path: Path, fresh: bool = False, root: Path = ROOT) -> NotebookNode
 
 
 def glued(notebook: NotebookNode) -> dict[str, object]:
-    """Name and value of every `glue` call of an executed notebook."""
+    """Name and value of every number or word that an executed notebook glues; figures left out."""
     values = {}
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             mark = output.get("metadata", {}).get("scrapbook")
-            if mark:
-                values[mark["name"]] = json.loads(next(iter(output["data"].values())))
+            if mark and TEXT in output["data"]:
+                values[mark["name"]] = json.loads(output["data"][TEXT])
     return values

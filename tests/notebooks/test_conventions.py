@@ -16,6 +16,8 @@ EXERCISE = re.compile(
     r"\*(?P<level>easy|medium|hard) · (?P<minutes>\d+) minutes · (?P<kind>code|paper)\*\n"
 )
 
+PICTURES = {"image/png", "image/svg+xml"}
+
 
 def split_at_exercises(notebook) -> tuple[list, list]:
     """The cells before the heading `## Exercises`, and those from it to the end."""
@@ -75,7 +77,7 @@ def test_there_are_cells_that_set_up_the_exercises(chapter: Path) -> None:
 def test_every_figure_has_alt_text_and_a_caption(chapter: Path) -> None:
     figures = 0
     for cell in prose.code(executed(chapter)):
-        pictures = sum("image/png" in output.get("data", {}) for output in cell.outputs)
+        pictures = sum(not PICTURES.isdisjoint(output.get("data", {})) for output in cell.outputs)
         if not pictures or any(prose.has_tag(cell, t) for t in ("remove-cell", "remove-output")):
             continue
         figures += 1
