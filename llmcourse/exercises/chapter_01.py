@@ -83,7 +83,8 @@ EXERCISES = (
             Mistake(lambda p: sum(1 / q for q in p) / len(p), "averaging 1/p."),
             Mistake(lambda p: len(p) / sum(p), "averaging p itself."),
             Mistake(lambda p: 1 / math.prod(p), "leaving out the root: one factor per token."),
-            Mistake(lambda p: math.prod(p) ** (1 / len(p)), "not turning the mean over."),
+            Mistake(lambda p: math.exp(sum(map(math.log, p)) / len(p)), "not turning the mean "
+                    "over."),
             Mistake(lambda p: -sum(map(math.log2, p)) / len(p), "stopping at the cross-entropy."),
             Mistake(lambda p: -sum(map(math.log, p)) / len(p), "stopping at the cross-entropy."),
         ),

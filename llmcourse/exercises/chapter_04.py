@@ -142,18 +142,16 @@ EXERCISES = (
         cases=(
             Case((torch.tensor([0.0, LN3]), 0), "exponentials, divided by their sum.",
                  torch.tensor([0.25, 0.75])),
-            Case((torch.tensor([[0.0, LN3], [0.0, 0.0]]), 1), "the sum runs along dim=1: each row "
-                 "sums to 1."),
-            Case((torch.tensor([[0.0, LN3], [0.0, 0.0]]), 0), "`dim` is ignored or hard-coded: "
-                 "with dim=0 each column sums to 1."),
+            Case((torch.tensor([[0.0, LN3], [0.0, 0.0]]), 1), "maximum and sum run along dim=1: "
+                 "each row sums to 1."),
+            Case((torch.tensor([[0.0, LN3], [0.0, 0.0]]), 0), "`dim` is ignored or hard-coded, "
+                 "in the maximum or in the sum: with dim=0 each column sums to 1."),
             Case((torch.tensor([1000.0, 1001.0]), 0), "exp(1000) is inf. Subtract the maximum "
                  "first: the result is the same, and exp stays at 1 or below."),
             Case((torch.tensor([-1000.0, -1001.0]), 0), "exp(-1000) is 0, and 0/0 is nan. Subtract "
                  "the maximum first; a bound like clamp changes the result."),
             Case((torch.tensor([[0.0, 1.0], [1000.0, 1001.0]]), 1), "one maximum for all rows "
                  "leaves exp(-1000) = 0 in the small ones, and 0/0 is nan: each needs its own."),
-            Case((torch.tensor([[0.0, 1000.0], [1.0, 1001.0]]), 0), "the maximum is to be taken "
-                 "along `dim`."),
             Case((torch.tensor([0.0, -math.inf, 1.0]), 0), "a score of -inf, as a mask sets it, "
                  "gets weight 0."),
             Case((normal(3, 3), 1), "a missing keepdim=True: (3,) broadcasts along the wrong axis "
@@ -312,12 +310,12 @@ EXERCISES = (
             Case((cumulative_sum, THREE_TOKENS), "a random permutation of three tokens is none at "
                  "all once in six times (the check calls you 30 times): draw several.", False,
                  repeat=30),
-            Case((network_on_each_token, SIX_TOKENS), "tokens are rows: shuffle along dimension 0, "
-                 "not the features.", True),
             Case((mean_for_every_token, SIX_TOKENS), "this layer gives every token the same, up to "
                  "rounding: compare with torch.allclose.", True),
             Case((plain_attention, SIX_TOKENS), "sums in another order differ in the last digit: "
                  "compare with torch.allclose, not with ==.", True),
+            Case((network_on_each_token, SIX_TOKENS), "tokens are rows: shuffle along dimension 0, "
+                 "not the features.", True),
             Case((attention_with_positions, SIX_TOKENS), "positions are added to the tokens.",
                  False),
             Case((causal_attention, SIX_TOKENS), "each token sees only those before it.", False),

@@ -53,6 +53,8 @@ def as_array(value: object, depth: int = 0) -> numpy.ndarray | None:
             return None
     if isinstance(value, numpy.ndarray | numpy.generic | bool | int | float | complex):
         array = numpy.asarray(value)
+    elif type(value) is list and {type(item) for item in value} <= {int, float, bool}:
+        array = numpy.array(value)
     elif isinstance(value, list | tuple | range) and depth < MAX_DEPTH:
         parts = []
         for item in value:
@@ -75,6 +77,8 @@ def array_difference(expected: numpy.ndarray, got: object, rtol: float, atol: fl
         return f"the shape is {array.shape}, and should be {expected.shape}"
     if expected.size == 0:
         return None
+    if array.dtype.kind == "f" and expected.dtype.kind in "bi" and numpy.isnan(array).any():
+        return where_wrong(expected, array, numpy.isnan(array))
     if complaint := dtype_difference(expected.dtype.kind, array.dtype.kind):
         return complaint
     if expected.dtype.kind == "b":

@@ -3,12 +3,13 @@
 import copy
 import dis
 import enum
+import functools
 import inspect
 import textwrap
 from dataclasses import dataclass
 
 from llmcourse.exercises.comparing import NOT_EQUAL, difference
-from llmcourse.exercises.exercise import Case, Exercise
+from llmcourse.exercises.exercise import Case, Exercise, Mistake
 from llmcourse.exercises.runner import Outcome, run, source_of
 from llmcourse.exercises.showing import kind_of, show
 
@@ -104,15 +105,12 @@ def unfit(exercise: Exercise, answer: object) -> str | None:
 def failure(exercise: Exercise, case: Case, answer: object) -> str | None:
     """None if the answer passes this case, else what the reader is told."""
     for seed in range(case.repeat):
-        if not exercise.call:
-            given, outcome = (), Outcome(value=answer)
-        else:
-            given = copy.deepcopy(case.args)
-            outcome = run(call_of(exercise, answer), given, answer, case.seconds, seed)
+        given = copy.deepcopy(case.args)
+        outcome = called(exercise, case, answer, given, seed)
         if crashed := crash(outcome):
             found = [crashed, pointer(case.pointer) if is_telling(outcome) else ""]
         elif wrong := mismatch(exercise, case, outcome.value):
-            found = [wrong, diagnosis(exercise, case, outcome.value)]
+            found = [wrong, diagnosis(exercise, case, answer)]
         else:
             found = []
         found.append(change(exercise, case, given))
@@ -122,10 +120,15 @@ def failure(exercise: Exercise, case: Case, answer: object) -> str | None:
     return None
 
 
-def call_of(exercise: Exercise, answer: object) -> object:
-    if exercise.use is None:
-        return answer
-    return lambda *args: exercise.use(answer, *args)
+def called(
+    exercise: Exercise, case: Case, answer: object, args: tuple | None = None, seed: int = 0
+) -> Outcome:
+    """What the answer gives for a case, with `args` or a copy of the case's own."""
+    if not exercise.call:
+        return Outcome(value=answer)
+    args = copy.deepcopy(case.args) if args is None else args
+    function = functools.partial(exercise.use, answer) if exercise.use else answer
+    return run(function, args, answer, case.seconds, seed)
 
 
 def inputs(exercise: Exercise, case: Case) -> str:
@@ -147,7 +150,7 @@ def crash(outcome: Outcome) -> str | None:
     if outcome.late:
         runs_on = (
             ""
-            if outcome.finished
+            if outcome.done.is_set()
             else ("\nIt could not be stopped and runs on: restart the kernel before you go on.")
         )
         return f"It ran out of time: does it ever end?{where}{runs_on}"
@@ -202,17 +205,31 @@ def laid_out(value: object) -> str:
     return textwrap.indent(text, "    ").lstrip() if "\n" in text else text
 
 
-def diagnosis(exercise: Exercise, case: Case, got: object) -> str:
-    """The mistake that gives just this value, if it is a known one, else the case's pointer."""
+def diagnosis(exercise: Exercise, case: Case, answer: object) -> str:
+    """The known mistake that the answer makes, if it is one, else the case's pointer.
+
+    A number alone proves little, so the mistake must give what the answer gives in all cases.
+    """
     for mistake in exercise.mistakes:
-        try:
-            wrong = mistake.wrong
-            value = wrong(*copy.deepcopy(case.args)) if callable(wrong) else wrong
-        except Exception:  # the mistake cannot be made with this input
-            continue
-        if difference(value, got, case.rtol, case.atol) is None:
+        agreement = functools.partial(agrees, exercise, mistake, answer)
+        if agreement(case) and all(agreement(other) is not False for other in exercise.cases):
             return wrapped(f"This is what one gets by {mistake.says}")
     return pointer(case.pointer)
+
+
+def agrees(exercise: Exercise, mistake: Mistake, answer: object, case: Case) -> bool | None:
+    """Does the answer give what the mistake gives?  None where either gives nothing."""
+    try:
+        wrong = mistake.wrong
+        value = wrong(*copy.deepcopy(case.args)) if callable(wrong) else wrong
+    except Exception:  # the mistake cannot be made with this input
+        return None
+    outcome = called(exercise, case, answer)
+    if outcome.late:
+        return False
+    if outcome.error:
+        return None
+    return difference(value, outcome.value, case.rtol, case.atol) is None
 
 
 def pointer(text: str) -> str:

@@ -17,7 +17,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 
 import numpy
@@ -38,7 +38,7 @@ class Outcome:
 
     value: object = None
     error: BaseException | None = None
-    finished: bool = False
+    done: threading.Event = field(default_factory=threading.Event)
     late: bool = False
     line: str = ""
     printed: str = ""
@@ -65,7 +65,8 @@ def run(
             outcome.value = function(*args)
         except BaseException as error:
             outcome.error = error
-        outcome.finished = True
+        finally:
+            outcome.done.set()
 
     worker = threading.Thread(target=work, daemon=True)
     printed = Printed()
@@ -76,13 +77,12 @@ def run(
     ):
         try:
             worker.start()
-            wait(worker, TIME_LIMIT if seconds is None else seconds)
-            if worker.is_alive():
-                outcome.late = True
+            outcome.late = not wait(outcome.done, TIME_LIMIT if seconds is None else seconds)
+            if outcome.late:
                 frame = sys._current_frames().get(worker.ident)
                 outcome.line = own_line(traceback.walk_stack(frame), own_globals) if frame else ""
         finally:
-            stop(worker, outcome)
+            stop(worker, outcome.done)
     if outcome.error is not None and not outcome.late:
         frames = reversed(list(traceback.walk_tb(outcome.error.__traceback__)))
         outcome.line = own_line(frames, own_globals)
@@ -90,21 +90,27 @@ def run(
     return outcome
 
 
-def wait(worker: threading.Thread, seconds: float) -> None:
-    """Wait for the thread, in short steps, since Ctrl-C cannot break a long wait on Windows."""
+def wait(done: threading.Event, seconds: float) -> bool:
+    """Wait until `done`, in short steps, since Ctrl-C cannot break a long wait on Windows.
+
+    (An event of our own, because up to Python 3.12 a thread whose `join` is interrupted by Ctrl-C
+    claims to have ended.)
+    """
     deadline = time.monotonic() + seconds
-    while worker.is_alive() and (left := deadline - time.monotonic()) > 0:
-        worker.join(min(left, TICK))
+    while not done.wait(TICK) and time.monotonic() < deadline:
+        pass
+    return done.is_set()
 
 
-def stop(worker: threading.Thread, outcome: Outcome) -> None:
-    """Raise OutOfTime in the thread until it ends; after `GRACE` seconds, leave it be."""
+def stop(worker: threading.Thread, done: threading.Event) -> None:
+    """Raise OutOfTime in the thread until it is done; after `GRACE` seconds, leave it be."""
     deadline = time.monotonic() + GRACE
-    while worker.is_alive() and time.monotonic() < deadline:
-        if not outcome.finished:
-            thread_id = ctypes.c_ulong(worker.ident)
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread_id, ctypes.py_object(OutOfTime))
-        worker.join(TICK)
+    while not done.is_set() and time.monotonic() < deadline:
+        thread_id = ctypes.c_ulong(worker.ident)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(thread_id, ctypes.py_object(OutOfTime))
+        done.wait(TICK)
+    if done.is_set():
+        worker.join()
 
 
 @contextlib.contextmanager
