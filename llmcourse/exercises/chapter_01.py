@@ -59,7 +59,7 @@ EXERCISES = (
         title="Perplexity of a text",
         level="easy",
         minutes=8,
-        call="perplexity(probabilities)",
+        call="perplexity_of(probabilities)",
         hints=(
             "Average the surprise over the tokens first; only then turn it into a perplexity.",
             "The surprise of a token is -log p. A product of many p is too small for a float, "
@@ -94,7 +94,7 @@ EXERCISES = (
         title="Bits per byte",
         level="medium",
         minutes=10,
-        call="bits_per_byte(nats_per_token, n_tokens, text)",
+        call="bits_per_byte_of(nats_per_token, n_tokens, text)",
         hints=(
             "Ask for the total first: how much surprise is there in the whole text?",
             "A nat is 1/ln 2 bits. The bytes of a text are those of its UTF-8 encoding.",

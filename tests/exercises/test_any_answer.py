@@ -50,8 +50,7 @@ def short_limit(monkeypatch):
 # ------------------------------------------------------------------ not attempted
 
 
-def stub(x):
-    ...
+def stub(x): ...
 
 
 def stub_with_docstring(x):

@@ -257,5 +257,6 @@ def test_exercise_that_is_not_complete_is_refused():
 
 
 def test_importing_the_checks_loads_no_chapter():
-    code = "import sys, llmcourse.exercises as e; sys.exit(f'{e.__name__}.chapter_01' in sys.modules)"
+    chapter = "llmcourse.exercises.chapter_01"
+    code = f"import sys, llmcourse.exercises; sys.exit({chapter!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
