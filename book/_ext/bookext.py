@@ -151,11 +151,12 @@ class Numbers(SphinxTransform):
 class Boxes(SphinxTransform):
     """A quotation that opens with `**Exhibit E34 · …**` or `**Repair E34.**` becomes a box.
 
-    The exhibit's box is the anchor `#E34`, for links from this page and from others.
+    The exhibit's box is the anchor `#E34`, for links from this page and from others.  One box may
+    hold several: `**Exhibits E80, E81 · …**` has two anchors.
     """
 
     default_priority = 400
-    label = re.compile(r"(Exhibit|Repair) (E\d{2,3})\b")
+    label = re.compile(r"(Exhibit|Repair)s? (E\d{2,3}(?:, E\d{2,3})*)\b")
 
     def apply(self, **kwargs: object) -> None:
         slugs = self.env.metadata[self.env.docname].setdefault("myst_slugs", {})
@@ -164,12 +165,13 @@ class Boxes(SphinxTransform):
             match = first and self.label.match(first.astext())
             if not match or not quote.astext().startswith(first.astext()):
                 continue
-            kind, key = match[1].lower(), match[2]
+            kind, keys = match[1].lower(), match[2].split(", ")
             quote["classes"] += [kind]
             first["classes"] += ["box-label"]
             if kind == "exhibit":
-                quote["ids"] = [key]
-                slugs[key] = (quote.line or 0, key, first.astext().rstrip("."))
+                quote["ids"] = keys
+                title = first.astext().rstrip(".")
+                slugs.update({key: (quote.line or 0, key, title) for key in keys})
 
 
 class Solutions(SphinxTransform):

@@ -57,7 +57,12 @@ def count_words(text: str) -> int:
     return len(re.findall(r"[A-Za-z][A-Za-z'’-]*|[\u3400-\u9fff]", text))
 
 
-def exhibits(notebook: NotebookNode) -> list[str]:
-    """The keys of the exhibits, in order: quotations that open with `**Exhibit E34 · title.**`."""
+def boxes(notebook: NotebookNode, kind: str) -> list[str]:
+    """The keys in the boxes of a kind, `Exhibit` or `Repair`, in order.
+
+    A box is a quotation that opens with `**Exhibit E34 · title.**`, `**Exhibits E80, E81 · …**` or
+    `**Repair E34.**`.
+    """
     text = "\n\n".join(markdown(notebook))
-    return re.findall(r"^> \*\*Exhibit (E\d{2,3})\b", text, re.M)
+    found = re.findall(rf"^> \*\*{kind}s? (E\d{{2,3}}(?:, E\d{{2,3}})*)[ .]", text, re.M)
+    return [key for keys in found for key in keys.split(", ")]

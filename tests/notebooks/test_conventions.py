@@ -92,16 +92,16 @@ def test_every_figure_has_alt_text_and_a_caption(chapter: Path) -> None:
 
 
 def test_exhibits_have_a_known_key_and_a_repair(chapter: Path) -> None:
-    text = "\n\n".join(prose.markdown(read(chapter)))
-    quoted = re.findall(r"^> \*\*(Exhibit|Repair) (\S+?)( · .+?)?\.\*\*", text, re.M)
-    loose = re.findall(r"^> \*\*(?:Exhibit|Repair).*", text, re.M)
-    assert len(quoted) == len(loose), f"write '> **Exhibit E34 · title.**', not one of {loose}"
-    keys = [key for kind, key, _ in quoted if kind == "Exhibit"]
-    for key in keys:
-        assert re.fullmatch(r"E\d{2,3}", key) and 1 <= int(key[1:]) <= 116, f"no exhibit {key}"
+    notebook = read(chapter)
+    keys, repaired = prose.boxes(notebook, "Exhibit"), prose.boxes(notebook, "Repair")
+    opened = re.findall(r"^> \*\*(?:Exhibit|Repair).*", "\n".join(prose.markdown(notebook)), re.M)
+    odd = [
+        o for o in opened if not re.match(r"> \*\*(Exhibits? E[\dE, ]+ · |Repairs? E[\dE, ]+\.)", o)
+    ]
+    assert not odd, f"write '> **Exhibit E34 · title.**' or '> **Repair E34.**', not {odd}"
+    assert all(1 <= int(key[1:]) <= 116 for key in keys), f"exhibits are E01 to E116: {keys}"
     assert len(keys) == len(set(keys)), f"the same exhibit twice: {keys}"
-    repaired = {key for kind, key, _ in quoted if kind == "Repair"}
-    assert repaired == set(keys), f"exhibits {sorted(keys)}, but repairs {sorted(repaired)}"
+    assert set(repaired) == set(keys), f"exhibits {sorted(keys)}, but repairs {sorted(repaired)}"
 
 
 def test_markdown_reads_well_in_jupyterlab_and_colab(chapter: Path) -> None:

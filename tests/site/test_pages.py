@@ -135,10 +135,11 @@ def test_exhibits_of_a_chapter_have_their_anchors(visit: Visit) -> None:
     notebook = ROOT / f"{visit.name}.ipynb"
     if not notebook.exists():
         pytest.skip("not a chapter")
-    keys = prose.exhibits(read(notebook))
-    boxes = visit.page.evaluate(
-        "() => [...document.querySelectorAll('blockquote.exhibit')].map(box => box.id)"
-    )
-    assert boxes == keys
-    repairs = visit.page.locator("blockquote.repair").count()
-    assert repairs == len(keys)
+    keys = prose.boxes(read(notebook), "Exhibit")
+    without = [
+        k
+        for k in keys
+        if not visit.page.locator(f"blockquote.exhibit:is(#{k}, :has(#{k}))").count()
+    ]
+    assert not without, "no box with this anchor"
+    assert visit.page.locator("blockquote.repair").count() > 0 or not keys
