@@ -140,7 +140,7 @@ EXERCISES = (
         ),
         reference=lambda scores, dim: torch.softmax(scores.double(), dim=dim),
         cases=(
-            Case((torch.tensor([0.0, LN3]), 0), "exponentials, divided by their sum.",
+            Case((torch.tensor([0.0, LN3]), 0), "weights are exponentials, divided by their sum.",
                  torch.tensor([0.25, 0.75])),
             Case((torch.tensor([[0.0, LN3], [0.0, 0.0]]), 1), "maximum and sum run along dim=1: "
                  "each row sums to 1."),

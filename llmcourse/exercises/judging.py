@@ -233,7 +233,7 @@ def agrees(exercise: Exercise, mistake: Mistake, answer: object, case: Case) -> 
 
 
 def pointer(text: str) -> str:
-    return wrapped(f"This often means: {text}")
+    return wrapped(f"What to look at: {text}")
 
 
 def wrapped(text: str) -> str:

@@ -176,7 +176,7 @@ def test_smallest_failing_case_is_told_with_input_expected_got_and_pointer():
     assert "double(tensor [1.0000, 2.0000])" in message
     assert "Expected:  tensor [2.0000, 4.0000]" in message
     assert "Got:       tensor [4.0000, 5.0000]" in message
-    assert "This often means: tensors" in message
+    assert "What to look at: tensors" in message
     assert 'hint("99.1")' in message
 
 
@@ -187,7 +187,7 @@ def test_known_mistake_is_named_only_if_it_explains_all_cases():
         mistakes=(Mistake(lambda x: x, "copying."),),
     )
     assert "what one gets by copying" in rejected(lambda x: x, asked)
-    assert "This often means: pointer" in rejected(lambda x: 2, asked)
+    assert "What to look at: pointer" in rejected(lambda x: 2, asked)
 
 
 def test_property_says_what_is_wrong():
