@@ -34,6 +34,9 @@ SUITES = {
     "site": [*PYTEST, "tests/site"],
 }
 
+# Two kernels share two cores; with two threads each they wait for one another.
+ENVIRONMENT = {"nbval": {"OMP_NUM_THREADS": "1"}}
+
 
 @dataclass
 class Result:
@@ -65,9 +68,10 @@ def run(suite: str) -> Result:
     report.unlink(missing_ok=True)
     if "pytest" in command:
         command = [*command, f"--junitxml={report}", "-o", "junit_family=xunit2"]
+    environment = os.environ | {"PYTHONUTF8": "1"} | ENVIRONMENT.get(suite, {})
     print(f"\n=== {suite}", flush=True)
     start = time.perf_counter()
-    status = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONUTF8": "1"}).returncode
+    status = subprocess.run(command, cwd=ROOT, env=environment).returncode
     seconds = time.perf_counter() - start
     return Result(suite, *counts(report, status), seconds)
 

@@ -6,6 +6,8 @@ recorded; one that would leave the disk fails a test, and finds no host.
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -81,18 +83,27 @@ class Visit:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A Chromium: the system's, else playwright's own."""
+    """A Chromium: the system's, else playwright's own, which is fetched if it is not there."""
     with sync_playwright() as playwright:
         system = "/usr/bin/chromium"
         choice = {"executable_path": system} if os.path.exists(system) else {}
         try:
             chromium = playwright.chromium.launch(args=FLAGS, **choice)
-        except Error as error:
-            if os.environ.get("CI") == "true":
-                pytest.fail(f"{NO_BROWSER}\n{error}")
-            pytest.skip(NO_BROWSER)
+        except Error:
+            fetch = [sys.executable, "-m", "playwright", "install", "chromium"]
+            fetched = subprocess.run(fetch, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            if fetched.returncode != 0:
+                give_up()
+            chromium = playwright.chromium.launch(args=FLAGS)
         yield chromium
         chromium.close()
+
+
+def give_up() -> None:
+    """Without a browser: fail where all tests must run, else skip, and say what to do."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(NO_BROWSER)
+    pytest.skip(NO_BROWSER)
 
 
 @pytest.fixture(scope="module")
