@@ -104,9 +104,8 @@ def main() -> None:
     parser.add_argument("--fresh", action="store_true", help="execute even if nothing changed")
     arguments = parser.parse_args()
     for path in arguments.notebooks or chapters():
-        print(
-            f"{path.name}: {'recorded' if record(path.resolve(), arguments.fresh) else 'up to date'}"
-        )
+        changed = record(path.resolve(), arguments.fresh)
+        print(f"{path.name}: {'recorded' if changed else 'up to date'}")
 
 
 if __name__ == "__main__":
