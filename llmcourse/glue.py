@@ -1,9 +1,9 @@
 """Hand a number or a figure from a cell to the text of a page."""
 
+import io
 import json
 import math
 
-from IPython.core.formatters import format_display_data
 from IPython.display import display
 from matplotlib.figure import Figure
 
@@ -23,7 +23,9 @@ def glue(name: str, value: float | str | Figure) -> None:
     """
     value = value.item() if hasattr(value, "item") else value
     if isinstance(value, Figure):
-        bundle = format_display_data(value)[0]
+        svg = io.StringIO()
+        value.savefig(svg, format="svg")
+        bundle = {"image/svg+xml": svg.getvalue()}
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"glue({name!r}, {value}): not a finite number; look at what computed it")
     elif isinstance(value, int | float | str):

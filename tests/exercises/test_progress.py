@@ -194,11 +194,11 @@ def test_unwritable_disk_leaves_the_old_file_whole(new_reader, monkeypatch, caps
 @pytest.mark.parametrize(
     ("platform", "variables", "expected"),
     [
-        ("linux", {}, "/home/ada/.local/share/llmcourse"),
+        ("linux", {}, "/people/ada/.local/share/llmcourse"),
         ("linux", {"XDG_DATA_HOME": "/data"}, "/data/llmcourse"),
-        ("darwin", {}, "/home/ada/Library/Application Support/llmcourse"),
+        ("darwin", {}, "/people/ada/Library/Application Support/llmcourse"),
         ("win32", {"LOCALAPPDATA": "/local"}, "/local/llmcourse"),
-        ("win32", {}, "/home/ada/AppData/Local/llmcourse"),
+        ("win32", {}, "/people/ada/AppData/Local/llmcourse"),
     ],
 )
 def test_each_system_has_its_own_folder(platform, variables, expected, monkeypatch):
@@ -207,7 +207,7 @@ def test_each_system_has_its_own_folder(platform, variables, expected, monkeypat
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "platform", platform)
-    monkeypatch.setattr(Path, "home", lambda: Path("/home/ada"))
+    monkeypatch.setattr(Path, "home", lambda: Path("/people/ada"))
     assert record.path().parent == Path(expected)
 
 
