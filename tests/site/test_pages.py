@@ -6,8 +6,6 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.notebooks import prose
-from tests.notebooks.execution import ROOT, read
 from tests.site.conftest import SITE, Visit, anchors, pages
 
 BUDGET = 3_000_000  # bytes that a page and all it loads may have, uncompressed
@@ -129,17 +127,3 @@ def test_links_within_the_site_lead_somewhere(visit: Visit) -> None:
         elif anchor and path.suffix == ".html" and anchor not in anchors(path):
             dead.append(f"{link}: no such anchor")
     assert not dead
-
-
-def test_exhibits_of_a_chapter_have_their_anchors(visit: Visit) -> None:
-    notebook = ROOT / f"{visit.name}.ipynb"
-    if not notebook.exists():
-        pytest.skip("not a chapter")
-    keys = prose.boxes(read(notebook), "Exhibit")
-    without = [
-        k
-        for k in keys
-        if not visit.page.locator(f"blockquote.exhibit:is(#{k}, :has(#{k}))").count()
-    ]
-    assert not without, "no box with this anchor"
-    assert visit.page.locator("blockquote.repair").count() > 0 or not keys

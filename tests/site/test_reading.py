@@ -1,9 +1,12 @@
 """What a reader does on the site: searches, switches to dark, unfolds a solution, opens Colab."""
 
+import re
+
 import pytest
 
-from tests.notebooks.execution import ROOT, chapters, repository_address
-from tests.site.conftest import SITE
+from tests.notebooks import prose
+from tests.notebooks.execution import ROOT, chapters, read, repository_address
+from tests.site.conftest import SITE, anchors
 
 CHAPTERS = [f"notebooks/{path.stem}" for path in chapters()]
 
@@ -86,3 +89,15 @@ def test_landing_page_links_to_every_chapter(open_page) -> None:
     )
     for chapter in CHAPTERS:
         assert any(link.endswith(f"{chapter}.html") for link in links), f"{chapter} is not linked"
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_exhibits_have_their_anchors_and_repairs(open_page, chapter: str) -> None:
+    notebook = read(ROOT / f"{chapter}.ipynb")
+    page = open_page(chapter).page
+    for kind, box in (("Exhibit", "exhibit"), ("Repair", "repair")):
+        written = set(prose.boxes(notebook, kind))
+        shown = page.locator(f"blockquote.{box} .box-label").all_inner_texts()
+        assert written == set(re.findall(r"E\d{2,3}", " ".join(shown)))
+    ids = anchors(SITE / f"{chapter}.html")
+    assert set(prose.boxes(notebook, "Exhibit")) <= ids, "exhibits without an anchor"
