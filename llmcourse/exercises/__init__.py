@@ -4,6 +4,7 @@ To add a chapter, write `chapter_NN.py` with a tuple `EXERCISES`; nothing else n
 """
 
 import os
+import textwrap
 from collections import Counter
 
 from llmcourse.exercises import record
@@ -12,7 +13,7 @@ from llmcourse.exercises.judging import Status, judge
 
 __all__ = ["check", "hint", "progress"]
 
-BAR_WIDTH = 20
+BAR_WIDTH = 14
 hints_given = Counter()
 
 
@@ -69,7 +70,9 @@ def progress() -> None:
 
 
 def say(text: str) -> None:
-    """Print `text` if there is any, also on a terminal that cannot spell all of it."""
+    """Print `text`, if there is any, in lines that fit a page, on whatever terminal."""
+    lines = [textwrap.fill(line, 80, replace_whitespace=False) for line in text.splitlines()]
+    text = "\n".join(lines)
     try:
         if text:
             print(text)
