@@ -4,7 +4,6 @@ To add a chapter, write `chapter_NN.py` with a tuple `EXERCISES`; nothing else n
 """
 
 import os
-import textwrap
 from collections import Counter
 
 from llmcourse.exercises import record
@@ -71,8 +70,6 @@ def progress() -> None:
 
 def say(text: str) -> None:
     """Print `text`, if there is any, in lines that fit a page, on whatever terminal."""
-    lines = [textwrap.fill(line, 80, replace_whitespace=False) for line in text.splitlines()]
-    text = "\n".join(lines)
     try:
         if text:
             print(text)

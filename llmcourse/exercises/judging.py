@@ -36,8 +36,8 @@ def judge(exercise: Exercise, answer: object) -> Verdict:
     """Put the cases to `answer`, smallest first, and stop at the first that fails."""
     if is_untouched(answer):
         message = (
-            f"{exercise.id} not attempted yet. Fill in {exercise.name} in the cell above, run it, "
-            f'then run this cell again. For a first hint: hint("{exercise.id}")'
+            f"{exercise.id} not attempted yet. Fill in {exercise.name} above, then run this again.\n"
+            f'For a first hint: hint("{exercise.id}")'
         )
         return Verdict(Status.OPEN, message)
     complaint = unfit(exercise, answer)

@@ -117,7 +117,7 @@ def test_progress_has_a_line_per_chapter(capsys):
     progress()
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len({exercise.chapter for exercise in all_exercises().values()})
-    assert lines[0].startswith("Chapter  1  [##..................]  1 of 7  open: 01.2, 01.3")
+    assert lines[0].startswith("Chapter  1  [##............]  1 of 7  open: 01.2, 01.3")
 
 
 def test_progress_survives_the_session(capsys):
@@ -132,7 +132,7 @@ def test_progress_survives_the_session(capsys):
 def test_chapter_that_is_done_says_so(capsys):
     record.done_this_session.update(all_exercises())
     progress()
-    assert "[####################]  7 of 7  all done" in capsys.readouterr().out
+    assert "[##############]  7 of 7  all done" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
