@@ -13,10 +13,9 @@ def matmul_parameters(config) -> int:
     grows with.  An input embedding is looked up, not multiplied, so it counts only where the output
     head shares it.
     """
-    d_model = config.d_model
-    d_kv = d_model * (config.n_kv_head or config.n_head) // config.n_head
+    d_model, d_kv = config.d_model, config.n_kv_head * config.head_dim
     attention = 2 * d_model * d_model + 2 * d_model * d_kv  # query and output; key and value
-    feed_forward = (3 if config.activation == "swiglu" else 2) * d_model * _d_ff(config)
+    feed_forward = (3 if config.activation == "swiglu" else 2) * d_model * config.d_ff
     return config.n_layer * (attention + feed_forward) + config.vocab_size * d_model
 
 
@@ -25,16 +24,16 @@ def count_parameters(config) -> int:
 
     Matrices, biases, norms and embeddings; a tied output head is counted once.
 
-    >>> count_parameters(GPTConfig.gpt2())
+    >>> from llmcourse.gpt import PRESETS
+    >>> count_parameters(PRESETS["gpt2"])
     124439808
     """
-    d_model, d_ff = config.d_model, _d_ff(config)
-    d_kv = d_model * (config.n_kv_head or config.n_head) // config.n_head
+    d_model, d_kv = config.d_model, config.n_kv_head * config.head_dim
     vectors = (2 * config.n_layer + 1) * d_model  # the scales of the norms, one more at the end
     if config.norm == "layer" and config.bias:
         vectors *= 2
     if config.bias:
-        hidden = 2 * d_ff if config.activation == "swiglu" else d_ff
+        hidden = (2 if config.activation == "swiglu" else 1) * config.d_ff
         vectors += config.n_layer * (d_model + 2 * d_kv + d_model + hidden + d_model)
     embeddings = 0 if config.tie_embeddings else config.vocab_size * d_model
     if config.position == "learned":
@@ -70,21 +69,22 @@ def training_flops(config, n_tokens: float, exact: bool = True) -> float:
 class TrainingMemory:
     """What lies in memory when a backward pass begins, in bytes."""
 
-    weights: float
-    gradients: float
-    optimizer: float
-    activations: float
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
 
     @property
-    def total(self) -> float:
+    def total(self) -> int:
         return self.weights + self.gradients + self.optimizer + self.activations
 
 
-# Bytes for each weight, its gradient, its optimiser state (AdamW), and each stored activation.
+# Bytes for each weight, its gradient, its optimiser state (AdamW), and for each stored activation:
+# of the residual stream, and of everything that is a matrix product or made from one.
 PRECISIONS = {
-    "float32": (4, 4, 8, 4),
-    "autocast": (4, 4, 8, 2),  # weights stay in float32, matrix products run in bfloat16
-    "mixed": (2, 2, 12, 2),  # 16-bit weights, float32 master copy: Rajbhandari et al., 2020, 3.1
+    "float32": (4, 4, 8, 4, 4),
+    "autocast": (6, 4, 8, 4, 2),  # float32, and a bfloat16 copy of what matrix products read
+    "mixed": (2, 2, 12, 2, 2),  # 16 bits, and a float32 master copy: Rajbhandari et al., 2020, 3.1
 }
 
 
@@ -93,16 +93,17 @@ def memory_bytes(
 ) -> TrainingMemory:
     """What training with AdamW holds in memory, in bytes, with no dropout and no recomputation.
 
-    Activations are what autograd keeps for the backward pass.  Per token and layer: the inputs of
-    both norms and both norms' outputs, query, key, value and attention's output (6 d_model + 2
-    d_kv numbers), and the feed-forward's hidden vector before and after its activation (2 d_ff,
-    with swiglu 4 d_ff).  Attention runs as one fused kernel, which keeps no table of weights.  At
-    the end, `vocab_size` log-probabilities of 4 bytes for each token.
+    Activations are what autograd keeps for the backward pass.  Per token and layer: two numbers of
+    the residual stream for each of its `d_model`, both norms' outputs, query, key, value and
+    attention's output (`4 d_model + 2 d_kv` numbers; rotary positions keep the unturned queries and
+    keys as well), and the feed-forward's hidden vector before and after its activation (`2 d_ff`;
+    relu needs one of them, swiglu `4 d_ff`).  Attention runs as one fused kernel, which keeps no
+    table of weights.  At the end, `vocab_size` log-probabilities of 4 bytes for each token.
 
     This agrees with Korthikanti et al., "Reducing Activation Recomputation in Large Transformer
     Models", 2022, equation 1, less its dropout masks and its table of attention weights:
-    `32 * batch * time * d_model` bytes a layer in 16 bits.  Left out: what an allocator wastes,
-    and buffers that live for one operation.
+    `32 * batch * time * d_model` bytes a layer in 16 bits.  Left out: buffers that live for one
+    operation, what an allocator wastes, and what an unfused RMSNorm keeps besides.
 
     Args:
         config: a `GPTConfig`.
@@ -115,17 +116,18 @@ def memory_bytes(
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}: choose one of {', '.join(PRECISIONS)}")
-    weight, gradient, optimizer, activation = PRECISIONS[precision]
+    weight, gradient, optimizer, stream, product = PRECISIONS[precision]
+    d_model, d_kv = config.d_model, config.n_kv_head * config.head_dim
+    hidden = {"relu": 1, "swiglu": 4}.get(config.activation, 2) * config.d_ff
+    rotated = d_model + d_kv if config.position == "rope" else 0
+    per_layer = 2 * d_model * stream + (4 * d_model + 2 * d_kv + rotated + hidden) * product
+    per_token = config.n_layer * per_layer + d_model * (stream + product) + 4 * config.vocab_size
     n_parameters = count_parameters(config)
-    d_kv = config.d_model * (config.n_kv_head or config.n_head) // config.n_head
-    hidden = (4 if config.activation == "swiglu" else 2) * _d_ff(config)
-    per_token = config.n_layer * (6 * config.d_model + 2 * d_kv + hidden) + 2 * config.d_model
-    tokens = batch * (config.context_length if time is None else time)
     return TrainingMemory(
         weights=weight * n_parameters,
         gradients=gradient * n_parameters,
         optimizer=optimizer * n_parameters,
-        activations=tokens * (activation * per_token + 4 * config.vocab_size),
+        activations=batch * (config.context_length if time is None else time) * per_token,
     )
 
 
@@ -138,7 +140,7 @@ def kv_cache_bytes(
 
     Source: Pope et al., "Efficiently Scaling Transformer Inference", 2022, section 2.
     """
-    d_kv = config.d_model * (config.n_kv_head or config.n_head) // config.n_head
+    d_kv = config.n_kv_head * config.head_dim
     time = config.context_length if time is None else time
     return 2 * config.n_layer * batch * time * d_kv * bytes_per_number
 
@@ -193,7 +195,3 @@ def chinchilla_optimal(flops: float, fit: LossFit = HOFFMANN) -> ComputeOptimal:
     n_parameters = scale * (flops / 6) ** (fit.beta / exponent)
     n_tokens = flops / (6 * n_parameters)
     return ComputeOptimal(n_parameters, n_tokens, fit.loss(n_parameters, n_tokens))
-
-
-def _d_ff(config) -> int:
-    return config.d_ff or 4 * config.d_model
