@@ -84,23 +84,15 @@ class RotaryPositions(nn.Module):
             positions: integers, shape (time,) or (batch, time).
         """
         angles = _angles(positions, self.head_dim, self.theta).unsqueeze(-3)  # one for all heads
-        if self.interleaved:
-            angles = angles.repeat_interleave(2, dim=-1)
-        else:
-            angles = torch.cat((angles, angles), dim=-1)
         cos, sin = angles.cos(), angles.sin()
 
         def rotate(x: Tensor) -> Tensor:
-            return x * cos.to(x.dtype) + self._quarter_turn(x) * sin.to(x.dtype)
+            c, s = cos.to(x.dtype), sin.to(x.dtype)
+            a, b = (x[..., ::2], x[..., 1::2]) if self.interleaved else x.chunk(2, dim=-1)
+            pair = a * c - b * s, a * s + b * c
+            return torch.stack(pair, -1).flatten(-2) if self.interleaved else torch.cat(pair, -1)
 
         return rotate
-
-    def _quarter_turn(self, x: Tensor) -> Tensor:
-        """Every pair (a, b) becomes (-b, a)."""
-        if self.interleaved:
-            return torch.stack((-x[..., 1::2], x[..., ::2]), dim=-1).flatten(-2)
-        first, second = x.chunk(2, dim=-1)
-        return torch.cat((-second, first), dim=-1)
 
 
 def alibi_bias(
@@ -129,6 +121,6 @@ def alibi_bias(
 
 
 def _angles(positions: Tensor, n: int, base: float) -> Tensor:
-    """`position * base^(-2i / n)` for i below n / 2, shape (..., n / 2)."""
+    """`position / base^(2i / n)` for i below n / 2, shape (..., n / 2)."""
     exponents = torch.arange(0, n, 2, device=positions.device, dtype=torch.float32) / n
-    return positions[..., None] * base**-exponents
+    return positions[..., None] * (1 / base**exponents)
