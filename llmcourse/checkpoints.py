@@ -278,7 +278,8 @@ def _put_together(tensors: dict[str, Tensor], described: dict) -> dict:
     state = {}
     for key, value in (tensors | described["numbers"]).items():
         kind, index, *name = key.split(".", 2)
-        if kind == "optimizer":
+        if kind == "optimizer":  # a copy, for what was read is still a view of the file
+            value = value.clone() if isinstance(value, Tensor) else value
             state.setdefault(int(index), {})[name[0]] = value
     groups = [
         {k: tuple(v) if isinstance(v, list) and k != "params" else v for k, v in group.items()}

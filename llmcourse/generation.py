@@ -54,7 +54,7 @@ def sample_next(
         temperature: divides the logits: below 1 the likely tokens become likelier; 0 always takes
             the likeliest (greedy).
         top_k, top_p: see `filter_logits`; applied after the temperature.
-        generator: on any device; without one, PyTorch's own.
+        generator: on any device, fastest on that of the logits; by default PyTorch's own.
 
     Returns:
         Ids, of shape (...).

@@ -119,6 +119,12 @@ def test_bad_input_says_what_to_do(wrong, message):
         wrong()
 
 
+@pytest.mark.parametrize("wrong", [-1, 4])
+def test_ids_are_from_0_to_below_the_vocab_size(tmp_path, wrong):
+    with pytest.raises(ValueError, match=f"token 2 is {wrong}, but with a vocab_size of 4"):
+        TokenDataset.write(tmp_path / "text.npy", [0, 3, wrong], vocab_size=4)
+
+
 def test_no_tokens_make_no_file(tmp_path):
     with pytest.raises(ValueError, match="nothing to write"):
         TokenDataset.write(tmp_path / "text.npy", [], vocab_size=4)

@@ -9,7 +9,10 @@ import torch.nn.functional as F
 from torch import nn
 
 import llmcourse.training
+from llmcourse.checkpoints import load_checkpoint
 from llmcourse.data import TokenDataset
+from llmcourse.generation import generate
+from llmcourse.gpt import GPT, GPTConfig
 from llmcourse.training import Trainer, TrainingConfig, configure_optimizer, cosine_schedule
 
 TEXT = TokenDataset(torch.randint(10, (500,), generator=torch.Generator().manual_seed(9)) // 2)
@@ -169,6 +172,18 @@ def test_the_loss_falls_on_a_text_that_can_be_learned():
     )  # fmt: skip
     history = run.train()
     assert history[0]["loss"] > 0.8 and history[-1]["loss"] < 0.05
+
+
+def test_a_gpt_learns_to_count_and_a_saved_one_goes_on_counting(tmp_path):
+    shape = GPTConfig(vocab_size=5, context_length=20, n_layer=1, n_head=2, d_model=16)
+    torch.manual_seed(0)
+    text = TokenDataset([0, 1, 2, 3, 4] * 50)
+    settings = config(steps=60, learning_rate=0.02, warmup_steps=5)
+    Trainer(GPT(shape), settings, text, text, tmp_path, progress=False).train()
+    again = GPT(GPTConfig(**load_checkpoint(tmp_path).config))
+    load_checkpoint(tmp_path, again)
+    tokens = generate(again, torch.tensor([[3, 4]]), 18, temperature=0)
+    assert tokens[0].tolist() == [3, 4] + [0, 1, 2, 3, 4] * 3 + [0, 1, 2]
 
 
 def test_bfloat16_products_train_to_about_the_same_loss():
