@@ -62,8 +62,8 @@ def sample_next(
     Raises:
         ValueError: for a negative temperature, a `top_k` below 1 or a `top_p` outside (0, 1].
     """
+    _check_sampling(temperature, top_k, top_p)
     if temperature == 0:
-        _check_sampling(temperature, top_k, top_p)
         return logits.argmax(-1)
     return _draw(_probabilities(logits, temperature, top_k, top_p), generator)
 
@@ -135,7 +135,7 @@ def generate(
             new = sample_next(logits, temperature, top_k, top_p, generator)
             if stop_token is not None:
                 new = new.masked_fill(ended, stop_token)
-                ended |= new == stop_token
+                ended = new == stop_token
             tokens[:, end] = new
             if seen is not None:
                 seen.scatter_(1, new[:, None], True)
@@ -313,7 +313,6 @@ def _probabilities(
     logits: Tensor, temperature: float, top_k: int | None, top_p: float | None
 ) -> Tensor:
     """The distribution that the next token is drawn from, float32, (..., vocab_size)."""
-    _check_sampling(temperature, top_k, top_p)
     if temperature == 0:
         return F.one_hot(logits.argmax(-1), logits.shape[-1]).float()
     logits = logits.float()

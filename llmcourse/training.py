@@ -228,6 +228,26 @@ class Trainer:
         self.model.train(training)
         return torch.stack(losses).mean().item()
 
+    def save(self) -> None:
+        """Write a checkpoint into the folder."""
+        self._check_folder()
+        save_checkpoint(
+            self.folder, self.model, self.optimizer, self.step, generators=self._generators()
+        )
+
+    def load(self) -> None:
+        """Go back to the checkpoint in the folder: weights, optimiser, random numbers and log."""
+        self._check_folder()
+        checkpoint = load_checkpoint(
+            self.folder, self.model, self.optimizer, generators=self._generators()
+        )
+        log, self.step = self.folder / LOG, checkpoint.step
+        text = log.read_text(encoding="utf-8") if log.exists() else ""
+        whole = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
+        self.history = [line for line in whole if line["step"] <= self.step]
+        with replacing(log) as partial:
+            partial.write_text("".join(json.dumps(line) + "\n" for line in self.history))
+
     def _begin(self, resume: bool) -> None:
         if not (self.folder / MANIFEST).exists():
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -239,22 +259,6 @@ class Trainer:
                 f"{self.folder} holds the checkpoint of another run: train(resume=True) goes on "
                 "from it; for a new run choose another folder"
             )
-
-    def save(self) -> None:
-        """Write a checkpoint into the folder."""
-        save_checkpoint(
-            self.folder, self.model, self.optimizer, self.step, generators=self._generators()
-        )
-
-    def load(self) -> None:
-        """Go back to the checkpoint in the folder, weights, optimiser, random numbers and log."""
-        self.step = load_checkpoint(
-            self.folder, self.model, self.optimizer, generators=self._generators()
-        ).step
-        lines = (self.folder / LOG).read_text(encoding="utf-8").splitlines()
-        self.history = [line for line in map(json.loads, lines) if line["step"] <= self.step]
-        with replacing(self.folder / LOG) as partial:
-            partial.write_text("".join(json.dumps(line) + "\n" for line in self.history))
 
     def _update(self) -> tuple[float, Tensor, Tensor]:
         """One step: the learning rate, and on the device the loss and the gradient's norm."""
@@ -281,6 +285,10 @@ class Trainer:
         self.optimizer.zero_grad()
         self.step += 1
         return learning_rate, loss, norm
+
+    def _check_folder(self) -> None:
+        if self.folder is None:
+            raise ValueError("there is no place for a checkpoint: give the Trainer a folder")
 
     def _batch(self, data: TokenDataset, windows: torch.Generator) -> tuple[Tensor, Tensor]:
         config = self.config

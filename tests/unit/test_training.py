@@ -242,6 +242,7 @@ def test_the_log_has_each_step_once_after_a_crash(tmp_path):
     first.train(until=8)  # this part is lost: only its lines of the log were written
     with open(saved / "log.jsonl", "a") as log:
         log.writelines(json.dumps(line) + "\n" for line in first.history if line["step"] > 4)
+        log.write('{"step": 10, "lo')  # and here the power failed
     second = trainer(None, TEXT, tmp_path, save_every=4, log_every=2, evaluate_every=4)
     second.train(resume=True)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
@@ -325,6 +326,12 @@ def test_a_config_cannot_be_changed():
 def test_evaluating_without_held_out_text_says_what_is_missing():
     with pytest.raises(ValueError, match="give the Trainer one as validation"):
         trainer().evaluate()
+
+
+def test_without_a_folder_there_is_no_checkpoint():
+    for action in (trainer().save, trainer().load):
+        with pytest.raises(ValueError, match="give the Trainer a folder"):
+            action()
 
 
 def test_a_text_shorter_than_a_window_is_refused():
