@@ -252,8 +252,9 @@ class GPT(nn.Module):
         """An empty cache for each layer, for `max_length` tokens, by default the whole context."""
         config, weight = self.config, self.token_embedding.weight
         device, dtype = weight.device, weight.dtype
-        if torch.is_autocast_enabled(device.type):
-            dtype = torch.get_autocast_dtype(device.type)
+        kind = device.type
+        if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+            dtype = torch.get_autocast_dtype(kind)
         length = config.context_length if max_length is None else max_length
         return [
             KVCache(batch, config.n_kv_head, length, config.head_dim, device, dtype)

