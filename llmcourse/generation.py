@@ -149,8 +149,16 @@ def left_pad(prompts: Sequence[Sequence[int]], pad_token: int = 0) -> tuple[Tens
 
     Returns:
         `tokens` (batch, longest), and the `mask` for `generate`, True for real tokens.
+
+    Raises:
+        ValueError: when there are no prompts, or one is empty.
     """
-    longest = max(map(len, prompts))
+    lengths = [len(prompt) for prompt in prompts]
+    if not lengths or min(lengths) == 0:
+        raise ValueError(
+            f"prompts have lengths {lengths}: give one prompt or more, each of at least one token"
+        )
+    longest = max(lengths)
     rows = [torch.as_tensor(prompt, dtype=torch.int64) for prompt in prompts]
     tokens = [F.pad(row, (longest - len(row), 0), value=pad_token) for row in rows]
     masks = [F.pad(torch.ones_like(row, dtype=bool), (longest - len(row), 0)) for row in rows]

@@ -240,8 +240,10 @@ def test_cached_generation_equals_uncached(shape, options):
 def test_prompts_of_unequal_length_give_what_one_at_a_time_gives(shape, options):
     model, prompts = tiny(shape), [ids(n, seed=n) for n in (9, 1, 4, 6)]
     tokens, mask = left_pad(prompts, pad_token=4)  # a pad token that the prompts use, too
-    together = generate(model, tokens, 15, temperature=0, mask=mask, **options)
-    for row, prompt in zip(together, prompts, strict=True):
+    together = generate(
+        model, tokens, 15, temperature=0, mask=mask, num_return_sequences=2, **options
+    )
+    for row, prompt in zip(together, [p for p in prompts for _ in range(2)], strict=True):
         alone = generate(model, prompt[None], 15, temperature=0, **options)[0]
         assert torch.equal(row[9 - len(prompt) :][: len(alone)], alone)
 
@@ -566,6 +568,12 @@ def test_a_prompt_that_cannot_be_continued_says_why(call, prompt, new, message):
 def test_options_out_of_range_say_what_to_choose(options, message):
     with pytest.raises(ValueError, match=message):
         generate(tiny(), ids(1, 3), 4, **options)
+
+
+@pytest.mark.parametrize("prompts", [[], [[1], []]])
+def test_an_empty_prompt_cannot_be_padded(prompts):
+    with pytest.raises(ValueError, match="each of at least one token"):
+        left_pad(prompts)
 
 
 def test_search_and_speculation_say_what_they_cannot_do():
