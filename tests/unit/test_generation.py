@@ -561,6 +561,7 @@ def test_a_prompt_that_cannot_be_continued_says_why(call, prompt, new, message):
         ({"num_return_sequences": 0}, "num_return_sequences is 0"),
         ({"repetition_penalty": 0.0}, "repetition_penalty is 0.0"),
         ({"mask": torch.tensor([[True, True, False]])}, "padding after a real token.*left_pad"),
+        ({"mask": torch.tensor([[True, False, True]])}, "padding after a real token.*left_pad"),
         ({"mask": torch.ones(1, 3)}, "mask has .*float32: it is boolean"),
         ({"mask": torch.ones(1, 2, dtype=torch.bool)}, r"shape of the prompt, \(1, 3\)"),
     ],
