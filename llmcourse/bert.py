@@ -236,14 +236,20 @@ def weights_from_huggingface(weights: dict[str, Tensor], config: BERTConfig) -> 
     them.  What we have no place for (a pooler, a next-sentence head) is left out.
 
     Raises:
-        KeyError: for a weight that is missing.
+        ValueError: when a weight is missing.
     """
     weights = {name.removeprefix("bert."): tensor for name, tensor in weights.items()}
-    ours = {our: weights[their] for our, their in _names(config).items()}
-    for i in range(config.n_layer):
-        for kind in ("weight", "bias"):
-            parts = [weights[_QUERY_KEY_VALUE.format(i, part, kind)] for part in _PARTS]
-            ours[f"blocks.{i}.attention.query_key_value.{kind}"] = torch.cat(parts)
+    try:
+        ours = {our: weights[their] for our, their in _names(config).items()}
+        for i in range(config.n_layer):
+            for kind in ("weight", "bias"):
+                parts = [weights[_QUERY_KEY_VALUE.format(i, part, kind)] for part in _PARTS]
+                ours[f"blocks.{i}.attention.query_key_value.{kind}"] = torch.cat(parts)
+    except KeyError as missing:
+        raise ValueError(
+            f"there is no weight {missing}: these are the weights of another config, or of a model "
+            "without a masked-LM head, which needs predict_tokens=False"
+        ) from None
     return ours
 
 

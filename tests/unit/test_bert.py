@@ -121,6 +121,13 @@ def test_transformers_reads_our_weights_from_a_folder(tmp_path):
     torch.testing.assert_close(output.logits, expected, atol=1e-5, rtol=1e-5)
 
 
+def test_weights_that_are_missing_are_named():
+    headless = huggingface(build(SHAPES[0], predict_tokens=False).config).state_dict()
+    config = BERTConfig(vocab_size=31, context_length=12, **SHAPES[0])
+    with pytest.raises(ValueError, match=r"'cls.predictions.bias'.*predict_tokens=False"):
+        weights_from_huggingface(headless, config)
+
+
 def test_presets_have_the_published_sizes():
     """Devlin et al., 2018: 110M and 340M, the pooler left out here; MiniLM as its file has it."""
     sizes = {"bert_base": 109.5e6, "bert_large": 335.2e6, "minilm": 22.6e6}
