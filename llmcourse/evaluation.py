@@ -37,6 +37,69 @@ def bits_per_byte(bits: Sequence[float], text: str) -> float:
     return float(numpy.sum(bits)) / len(text.encode("utf-8"))
 
 
+def accuracy(predictions: Sequence, labels: Sequence) -> float:
+    """The share of predictions that equal their label, from 0 to 1.
+
+    Raises:
+        ValueError: when the two differ in length, or there is nothing to judge.
+    """
+    if len(predictions) != len(labels) or len(labels) == 0:
+        raise ValueError(
+            f"got {len(predictions)} predictions for {len(labels)} labels: give one for each of at "
+            "least one label"
+        )
+    return float(numpy.mean(numpy.asarray(predictions) == numpy.asarray(labels)))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Does a model that says "90% sure" get 9 of 10 right?  One entry for each bin with answers.
+
+    `confidence` is the mean probability given to the chosen answers of a bin, `accuracy` the share
+    of them that were right, `count` how many there are.  `error` is the expected calibration error:
+    the distance between the two, averaged over all answers, from 0 (calibrated) to 1.
+    """
+
+    confidence: numpy.ndarray
+    accuracy: numpy.ndarray
+    count: numpy.ndarray
+    error: float
+
+
+def calibration(
+    confidence: Sequence[float], correct: Sequence[bool], n_bins: int = 10
+) -> Calibration:
+    """Compare how sure a model was with how often it was right, in bins of equal width.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", 2017, section 2.
+
+    Args:
+        confidence: the probability that the model gave to each answer it chose, from 0 to 1.
+        correct: whether that answer was right.
+        n_bins: bin i holds confidences in (i / n_bins, (i + 1) / n_bins]; the first holds 0 too.
+
+    Raises:
+        ValueError: when the two differ in length, are empty, or a confidence is no probability.
+    """
+    confidence, correct = numpy.asarray(confidence, float), numpy.asarray(correct, float)
+    if len(confidence) != len(correct) or len(confidence) == 0:
+        raise ValueError(
+            f"got {len(confidence)} confidences for {len(correct)} answers: give one for each of "
+            "at least one answer"
+        )
+    if confidence.min() < 0 or confidence.max() > 1:
+        raise ValueError("a confidence lies outside 0 to 1: give probabilities, not logits")
+    edges = numpy.linspace(0, 1, n_bins + 1)[1:-1]
+    bins = numpy.searchsorted(edges, confidence, side="left")
+    count = numpy.bincount(bins, minlength=n_bins)
+    filled = count > 0
+    count = count[filled]
+    mean_confidence = numpy.bincount(bins, confidence, n_bins)[filled] / count
+    mean_correct = numpy.bincount(bins, correct, n_bins)[filled] / count
+    error = float((count * abs(mean_confidence - mean_correct)).sum() / count.sum())
+    return Calibration(mean_confidence, mean_correct, count, error)
+
+
 @dataclass(frozen=True)
 class Rung:
     """A model on the ladder: bits per held-out byte, with a 95% interval."""

@@ -5,7 +5,14 @@ from pathlib import Path
 import numpy
 import pytest
 
-from llmcourse.evaluation import bits_per_byte, load_ladder, measure_rung, perplexity
+from llmcourse.evaluation import (
+    accuracy,
+    bits_per_byte,
+    calibration,
+    load_ladder,
+    measure_rung,
+    perplexity,
+)
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -64,3 +71,40 @@ def test_cheap_rungs_are_what_measuring_gives(name):
     recorded = next(rung for rung in load_ladder() if rung.name == name)
     for field in ("bits_per_byte", "low", "high"):
         assert getattr(measured, field) == pytest.approx(getattr(recorded, field), abs=1e-6)
+
+
+def test_accuracy_is_the_share_of_equal_labels():
+    assert accuracy([1, 0, 2, 2], [1, 1, 2, 0]) == 0.5
+    assert accuracy(["good", "bad"], ["good", "bad"]) == 1
+    assert accuracy(numpy.zeros(4), numpy.array([0, 0, 0, 1])) == 0.75
+
+
+def test_calibration_equals_a_table_by_hand():
+    # two bins: 0.2 and 0.4, of which one is right; 0.9, 0.8 and 1.0, of which two are
+    measured = calibration([0.2, 0.9, 0.4, 0.8, 1.0], [False, True, True, False, True], n_bins=2)
+    assert measured.confidence == pytest.approx([0.3, 0.9])
+    assert measured.accuracy == pytest.approx([1 / 2, 2 / 3])
+    assert list(measured.count) == [2, 3]
+    assert measured.error == pytest.approx(2 / 5 * 0.2 + 3 / 5 * (0.9 - 2 / 3))
+
+
+def test_a_model_that_is_right_as_often_as_it_says_is_calibrated():
+    random = numpy.random.default_rng(0)
+    confidence = random.uniform(size=100_000)
+    assert calibration(confidence, random.uniform(size=100_000) < confidence).error < 0.01
+    assert calibration(confidence, numpy.ones(100_000)).error == pytest.approx(0.5, abs=0.01)
+
+
+def test_confidences_on_the_edge_of_a_bin_belong_to_the_lower_one():
+    assert list(calibration([0.0, 0.5, 0.51, 1.0], [0, 1, 1, 1], n_bins=2).count) == [2, 2]
+
+
+def test_predictions_without_labels_are_an_error():
+    with pytest.raises(ValueError, match="2 predictions for 3 labels"):
+        accuracy([1, 2], [1, 2, 3])
+    with pytest.raises(ValueError, match="at least one label"):
+        accuracy([], [])
+    with pytest.raises(ValueError, match="1 confidences for 2 answers"):
+        calibration([0.5], [True, False])
+    with pytest.raises(ValueError, match="probabilities, not logits"):
+        calibration([0.5, 3.2], [True, False])

@@ -1,9 +1,10 @@
 import math
+import re
 
 import pytest
 import torch
 
-from llmcourse.languages import MarkovLanguage
+from llmcourse.languages import MarkovLanguage, StoryGrammar
 
 
 def seeded(seed=0):
@@ -80,3 +81,106 @@ def test_bad_tables_and_lengths_say_what_is_wrong():
         language.sample(-1, seeded())
     with pytest.raises(ValueError, match="no symbol is left"):
         language.bits(torch.tensor([0, 1]))
+
+
+TOSS = {"story": {"<coin> and <coin>": 3, "nothing": 1}, "coin": {"heads": 1, "tails": 1}}
+
+
+def every_story(grammar, name="story"):
+    """All texts of a name with their probabilities, by writing out every choice."""
+    for p, pieces in grammar.rules[name]:
+        told = [("", p)]
+        for i, piece in enumerate(pieces):
+            texts = list(every_story(grammar, piece)) if i % 2 else [(piece, 1.0)]
+            told = [(before + text, q * r) for before, q in told for text, r in texts]
+        yield from told
+
+
+def test_entropy_of_a_grammar_equals_the_sum_over_all_its_stories():
+    stories = list(every_story(StoryGrammar(TOSS)))
+    assert len(stories) == 5 and sum(p for _, p in stories) == pytest.approx(1)
+    by_hand = 0.75 * math.log2(4 / 3) + 0.25 * 2 + 0.75 * 2  # which rule, then two fair coins
+    assert -sum(p * math.log2(p) for _, p in stories) == pytest.approx(by_hand)
+    assert StoryGrammar(TOSS).entropy() == pytest.approx(by_hand)
+
+
+def test_entropy_rate_is_entropy_over_the_mean_length_of_a_line():
+    stories = list(every_story(StoryGrammar(TOSS)))
+    length = sum(p * len(text + "\n") for text, p in stories)
+    grammar = StoryGrammar(TOSS)
+    assert grammar.entropy_rate() == pytest.approx(grammar.entropy() / length)
+
+
+def test_bits_are_the_probability_of_a_story():
+    stories = list(every_story(StoryGrammar(TOSS)))
+    bits = StoryGrammar(TOSS).bits("\n".join(text for text, _ in stories))
+    torch.testing.assert_close(2**-bits, torch.tensor([p for _, p in stories]).double())
+
+
+def test_a_story_that_can_be_told_in_two_ways_has_both_probabilities():
+    grammar = StoryGrammar({"story": {"<a>b": 1, "a<b>": 3}, "a": {"a": 1}, "b": {"b": 1, "c": 1}})
+    assert 2 ** -grammar.bits("ab").item() == pytest.approx(1 / 4 + 3 / 4 / 2)
+
+
+def test_what_the_grammar_never_says_is_infinitely_surprising():
+    bits = StoryGrammar().bits("Once upon a time.\n" + StoryGrammar().sample(1, seeded())[:-2])
+    assert bits.tolist() == [math.inf, math.inf]
+
+
+def test_tiny_stories_cost_their_own_grammar_its_entropy():
+    grammar = StoryGrammar()
+    bits = grammar.bits(grammar.sample(500, seeded(6)))
+    assert bits.mean().item() == pytest.approx(grammar.entropy(), abs=0.4)  # 3 standard errors
+
+
+def test_no_tiny_story_can_be_told_in_two_ways():
+    """Then entropy counts stories: with odds of 1 everywhere, bits count the ways to tell one."""
+    grammar = StoryGrammar()
+    text = grammar.sample(100, seeded(7))
+    grammar.rules = {
+        name: [(1.0, pieces) for _, pieces in texts] for name, texts in grammar.rules.items()
+    }
+    assert (grammar.bits(text) == 0).all()
+
+
+def test_tiny_stories_use_few_words_and_rarely_repeat():
+    stories = StoryGrammar().sample(2000, seeded(8)).splitlines()
+    assert len(set(re.findall(r"[a-z]+", " ".join(stories).lower()))) < 150
+    assert len(set(stories)) > 1950
+
+
+def test_hero_and_thing_stay_the_same_through_a_tiny_story():
+    for story in StoryGrammar().sample(300, seeded(9)).splitlines():
+        assert len(set(re.findall("Ada|Ben|Mia|Noa|Sam|Tom", story))) == 2
+        assert len(set(re.findall(r"ball|boat|doll|drum|\bhat|kite", story))) == 1
+
+
+def test_the_mean_length_of_tiny_stories_is_as_computed():
+    grammar = StoryGrammar()
+    length = len(grammar.sample(5000, seeded(10))) / 5000
+    assert length == pytest.approx(grammar.entropy() / grammar.entropy_rate(), rel=0.01)
+
+
+def test_rules_are_chosen_as_often_as_their_weights_say():
+    text = StoryGrammar(TOSS).sample(20_000, seeded(11))
+    assert text.count("nothing") / 20_000 == pytest.approx(0.25, abs=0.015)
+    assert text.count("heads") / text.count("tails") == pytest.approx(1, abs=0.05)
+
+
+def test_sampling_stories_is_reproducible():
+    assert StoryGrammar().sample(5, seeded(1)) == StoryGrammar().sample(5, seeded(1))
+    assert StoryGrammar().sample(5, seeded(1)) != StoryGrammar().sample(5, seeded(2))
+    assert StoryGrammar().sample(0, seeded()) == ""
+
+
+def test_bad_grammars_say_what_is_wrong():
+    with pytest.raises(ValueError, match='no rule "story"'):
+        StoryGrammar({"tale": {"one": 1}})
+    with pytest.raises(ValueError, match="'story' uses <cat>, which has no rule"):
+        StoryGrammar({"story": {"a <cat>": 1}})
+    with pytest.raises(ValueError, match="'very' leads back to itself"):
+        StoryGrammar({"story": {"<very>": 1}, "very": {"very <very>": 1, "big": 1}})
+    with pytest.raises(ValueError, match="positive weight"):
+        StoryGrammar({"story": {"one": 0}})
+    with pytest.raises(ValueError, match="n is -2"):
+        StoryGrammar().sample(-2, seeded())

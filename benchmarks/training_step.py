@@ -1,0 +1,141 @@
+"""Time and memory of one training step: ours, a plain GPT, and transformers, in the same run.
+
+    python benchmarks/training_step.py
+    python benchmarks/training_step.py --repeats 3 --precision float32
+    python benchmarks/training_step.py --layers 12 --heads 12 --width 768 --vocabulary 50257
+
+A step is forward, backward, clipping and a fused AdamW update.  Speed is relative to the plain GPT
+of the first precision; the share of the limit is the step's floating-point operations
+(`llmcourse.scaling.training_flops`) over what one large matrix product of the same precision
+reaches, timed in every repeat too.  Peak memory is that of a process which does nothing else, over
+what it held before the model was made.
+"""
+
+import argparse
+import contextlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy
+import torch
+from peers import PEERS, interleaved, spread
+
+from llmcourse.device import device
+from llmcourse.gpt import GPTConfig
+from llmcourse.scaling import count_parameters, training_flops
+
+SIDE = 2048  # of the matrices that measure the limit
+
+
+def precision_context(precision: str):
+    if precision == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device().type, dtype=torch.bfloat16)
+
+
+def make_step(name: str, config: GPTConfig, batch: int, precision: str):
+    """A function that does one training step on the same random tokens each time."""
+    torch.manual_seed(0)
+    model, loss_of = PEERS[name](config)
+    model.to(device()).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
+    tokens = torch.randint(config.vocab_size, (batch, config.context_length + 1), device=device())
+    tokens, targets = tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
+
+    def step() -> None:
+        with precision_context(precision):
+            loss = loss_of(tokens, targets)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
+
+
+def memory(name: str, config: GPTConfig, batch: int, precision: str) -> float:
+    """Peak MiB of three steps in this process, over what it held before."""
+    if device().type == "cuda":
+        step = make_step(name, config, batch, precision)
+        for _ in range(3):
+            step()
+        return torch.cuda.max_memory_allocated() / 2**20
+    if "transformers" in name:
+        import transformers.models.gpt2.modeling_gpt2  # noqa: F401  (imports are not the model's)
+    before = status("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    step = make_step(name, config, batch, precision)
+    for _ in range(3):
+        step()
+    return (status("VmHWM") - before) / 1024
+
+
+def memory_of(name: str, precision: str) -> str:
+    """`memory` in a process of its own."""
+    command = [sys.executable, *sys.argv, "--memory-of", name, "--precision", precision]
+    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return f"{float(output.split()[-1]):.0f}"
+
+
+def status(field: str) -> int:
+    """Resident memory of this process in KiB: VmRSS now, VmHWM at its peak (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(field)).split()[1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, default in dict(
+        repeats=15, batch=8, context=256, layers=6, heads=6, width=384, vocabulary=4096
+    ).items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--precision", nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=list(PEERS))
+    parser.add_argument("--cpu-seconds", action="store_true", help="see peers.interleaved")
+    parser.add_argument("--skip-memory", action="store_true", help="do not measure peak memory")
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    config = GPTConfig(
+        vocab_size=given.vocabulary,
+        context_length=given.context,
+        n_layer=given.layers,
+        n_head=given.heads,
+        d_model=given.width,
+    )
+    if given.memory_of:
+        print(memory(given.memory_of, config, given.batch, given.precision[0]))
+        return
+
+    contestants = {}
+    for precision in given.precision:
+        for name in given.peers:
+            contestants[name, precision] = make_step(name, config, given.batch, precision)
+        matrix = torch.randn(SIDE, SIDE, device=device(), dtype=getattr(torch, precision))
+        contestants["limit", precision] = lambda matrix=matrix: matrix @ matrix
+    seconds = interleaved(contestants, given.repeats, device(), given.cpu_seconds)
+
+    flops = training_flops(config, given.batch * given.context)
+    first = seconds[given.peers[0], given.precision[0]]
+    print(
+        f"{count_parameters(config) / 1e6:.1f}M parameters, {given.batch} x {given.context} tokens"
+    )
+    print(
+        f"{flops / 1e9:.0f} GFLOP a step, on {device()}, medians of {given.repeats} (quartiles)\n"
+    )
+    print(f"{'':20} {'precision':9} {'ms':>7} {'speed':>18} {'of limit':>9} {'peak MiB':>9}")
+    for precision in given.precision:
+        limit = 2 * SIDE**3 / seconds["limit", precision]
+        for name in given.peers:
+            times = seconds[name, precision]
+            share = numpy.median(flops / times / limit)
+            peak = "" if given.skip_memory else memory_of(name, precision)
+            print(
+                f"{name:20} {precision:9} {1e3 * numpy.median(times):7.0f} "
+                f"{spread(first / times):>18} {share:9.0%} {peak:>9}"
+            )
+        print(f"{'limit':20} {precision:9} {numpy.median(limit) / 1e9:7.0f} GFLOP/s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,300 @@
+"""A training run on disk: weights, optimiser and random numbers, whole and verified or not at all.
+
+A checkpoint is a folder:
+
+    checkpoint.json              step, configuration, and the SHA-256 of everything
+    model-1f0c….safetensors      the weights
+    state-93ab….safetensors      the optimiser's averages and the states of random generators
+
+The data files carry their hash in their name, so a new checkpoint never overwrites the one before
+it; replacing `checkpoint.json`, in one step, is what makes the new one count.  Nothing is pickled:
+a pickle can run any code while it is loaded.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file, save_model
+from torch import Tensor
+
+MANIFEST = "checkpoint.json"
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """What `load_checkpoint` found: the number of steps done and the model's configuration."""
+
+    step: int
+    config: dict | None
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """The name to write under; `path` is replaced by it in one step, once all is on the disk.
+
+    When the block fails, `path` stays as it was and nothing is left behind.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        with open(partial, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def save_checkpoint(
+    path: str | Path,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer | None = None,
+    step: int = 0,
+    config=None,
+    generators: dict[str, torch.Generator] | None = None,
+) -> None:
+    """Write a checkpoint into the folder `path`, where it takes the place of an older one.
+
+    The older one stays whole until the new one is; only then its files are removed.
+
+    Args:
+        path: a folder, made if it is missing.
+        step: how many training steps are done.
+        config: a dataclass or dict from which the model can be built again; by default
+            `model.config`, where there is one.
+        generators: random generators to go on from, by a name of your choice;
+            `torch.default_generator` is the one that dropout on the CPU draws from.
+    """
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    before = _files(folder)
+
+    tensors = {f"generator.{name}": g.get_state() for name, g in (generators or {}).items()}
+    manifest = {"format": FORMAT, "step": step, "config": _plain(config, model), "optimizer": None}
+    if optimizer is not None:
+        state, manifest["optimizer"] = _take_apart(optimizer)
+        tensors |= state
+    manifest["files"] = {"model": _write(folder, "model", lambda file: save_model(model, file))}
+    if tensors:
+        manifest["files"]["state"] = _write(folder, "state", lambda file: save_file(tensors, file))
+    manifest["sha256"] = _digest(manifest)
+    with replacing(folder / MANIFEST) as partial:
+        partial.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+    for name in before - _files(folder):
+        (folder / name).unlink(missing_ok=True)
+
+
+def load_checkpoint(
+    path: str | Path,
+    model: torch.nn.Module | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
+    config=None,
+    generators: dict[str, torch.Generator] | None = None,
+) -> Checkpoint:
+    """Put what the folder `path` holds into `model`, `optimizer` and `generators`, in place.
+
+    All is verified before any of them is touched.  Without a model it only tells the step and the
+    configuration: `model = GPT(GPTConfig(**load_checkpoint(path).config))`.
+
+    Args:
+        config: what the checkpoint's configuration has to be; by default `model.config`, where
+            there is one.
+
+    Raises:
+        FileNotFoundError: when the folder holds no checkpoint, or one of its files is missing.
+        ValueError: for a file that is cut short or changed, for a model of another configuration
+            or shape, and for an optimiser or generator that was not saved or does not fit.
+    """
+    folder = Path(path)
+    manifest = _read_manifest(folder)
+    if model is not None:
+        _check_config(manifest["config"], _plain(config, model))
+        weights = load_file(_verified(folder, manifest["files"]["model"]))
+        _check_weights(weights, model.state_dict())
+
+    tensors = {}
+    if (optimizer is not None or generators) and "state" in manifest["files"]:
+        tensors = load_file(_verified(folder, manifest["files"]["state"]))
+    missing = [name for name in generators or () if f"generator.{name}" not in tensors]
+    if missing:
+        raise ValueError(f"the checkpoint holds no random generator called {', '.join(missing)}")
+    if optimizer is not None:
+        _check_optimizer(manifest["optimizer"], optimizer)
+
+    if model is not None:
+        model.load_state_dict(weights, strict=False)  # tied weights are stored once
+    if optimizer is not None:
+        optimizer.load_state_dict(_put_together(tensors, manifest["optimizer"]))
+    for name, generator in (generators or {}).items():
+        generator.set_state(tensors[f"generator.{name}"])
+    return Checkpoint(manifest["step"], manifest["config"])
+
+
+# ------------------------------------------------------------------------- files and hashes
+
+
+def _write(folder: Path, kind: str, save) -> dict:
+    """Write a data file under a name that contains its hash, and describe it."""
+    partial = folder / f".{kind}.partial"
+    try:
+        save(str(partial))
+        with open(partial, "rb+") as file:
+            os.fsync(file.fileno())
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        entry = {
+            "name": f"{kind}-{sha256[:12]}.safetensors",
+            "bytes": partial.stat().st_size,
+            "sha256": sha256,
+        }
+        os.replace(partial, folder / entry["name"])
+        return entry
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _verified(folder: Path, entry: dict) -> Path:
+    """The data file that `entry` describes, after reading all of it once."""
+    file = folder / Path(entry["name"]).name
+    if not file.exists():
+        raise FileNotFoundError(f"{file} is missing: copy the whole folder of the checkpoint")
+    if file.stat().st_size != entry["bytes"]:
+        raise ValueError(
+            f"{file} has {file.stat().st_size} bytes instead of {entry['bytes']}: it was cut short "
+            "on the way; copy it again or go back to another checkpoint"
+        )
+    with open(file, "rb") as opened:
+        if hashlib.file_digest(opened, "sha256").hexdigest() != entry["sha256"]:
+            raise ValueError(
+                f"{file} was changed after it was saved: its SHA-256 is not the one in {MANIFEST}; "
+                "copy it again or go back to another checkpoint"
+            )
+    return file
+
+
+def _read_manifest(folder: Path) -> dict:
+    file = folder / MANIFEST
+    if not file.exists():
+        raise FileNotFoundError(
+            f"there is no checkpoint in {folder}: {MANIFEST} is missing; give the folder that "
+            "save_checkpoint wrote"
+        )
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        intact = manifest.pop("sha256") == _digest(manifest)
+    except (ValueError, KeyError, AttributeError, TypeError):
+        intact = False
+    if not intact:
+        raise ValueError(
+            f"{file} was cut short or changed after it was saved: copy it again or go back to "
+            "another checkpoint"
+        )
+    if manifest["format"] != FORMAT:
+        raise ValueError(
+            f"{file} has format {manifest['format']}, but this version of llmcourse reads format "
+            f"{FORMAT}: install the version that wrote it"
+        )
+    return manifest
+
+
+def _files(folder: Path) -> set[str]:
+    """The names of the data files of the checkpoint in a folder, if there is a good one."""
+    try:
+        return {Path(entry["name"]).name for entry in _read_manifest(folder)["files"].values()}
+    except (FileNotFoundError, ValueError):
+        return set()
+
+
+def _digest(manifest: dict) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+
+
+# ---------------------------------------------------------------- configurations and weights
+
+
+def _plain(config, model) -> dict | None:
+    """A configuration as it comes back from JSON."""
+    config = getattr(model, "config", None) if config is None else config
+    if dataclasses.is_dataclass(config):
+        config = dataclasses.asdict(config)
+    return json.loads(json.dumps(config))
+
+
+def _check_config(saved: dict | None, here: dict | None) -> None:
+    if saved is None or here is None or saved == here:
+        return
+    differences = [
+        f"{name} is {saved.get(name)!r} there and {here.get(name)!r} here"
+        for name in sorted(saved.keys() | here.keys())
+        if saved.get(name) != here.get(name)
+    ]
+    raise ValueError(
+        f"the checkpoint is of another configuration: {'; '.join(differences)}. Build the model "
+        "from the checkpoint's own, load_checkpoint(path).config"
+    )
+
+
+def _check_weights(saved: dict[str, Tensor], here: dict[str, Tensor]) -> None:
+    filled = {here[name].data_ptr() for name in saved if name in here}
+    problems = [f"{name} is in the checkpoint only" for name in saved if name not in here]
+    for name, weight in here.items():
+        if name not in saved and weight.data_ptr() not in filled:
+            problems.append(f"{name} is in the model only")
+        elif name in saved and saved[name].shape != weight.shape:
+            shapes = tuple(saved[name].shape), tuple(weight.shape)
+            problems.append(f"{name} has shape {shapes[0]} there and {shapes[1]} here")
+    if problems:
+        raise ValueError(
+            f"the checkpoint is of another model: {'; '.join(problems[:3])}"
+            f"{' …' if len(problems) > 3 else ''}. Build the model that was saved"
+        )
+
+
+# ------------------------------------------------------------------------------ optimiser
+
+
+def _take_apart(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict]:
+    """The tensors of an optimiser's state, for safetensors, and everything else, for JSON."""
+    state_dict = optimizer.state_dict()
+    tensors, numbers = {}, {}
+    for index, values in state_dict["state"].items():
+        for name, value in values.items():
+            kind = tensors if isinstance(value, Tensor) else numbers
+            kind[f"optimizer.{index}.{name}"] = value
+    groups = [
+        {k: v.item() if isinstance(v, Tensor) else v for k, v in group.items()}
+        for group in state_dict["param_groups"]
+    ]
+    return tensors, {"groups": groups, "numbers": numbers}
+
+
+def _put_together(tensors: dict[str, Tensor], described: dict) -> dict:
+    state = {}
+    for key, value in (tensors | described["numbers"]).items():
+        kind, index, *name = key.split(".", 2)
+        if kind == "optimizer":  # a copy, for what was read is still a view of the file
+            value = value.clone() if isinstance(value, Tensor) else value
+            state.setdefault(int(index), {})[name[0]] = value
+    groups = [
+        {k: tuple(v) if isinstance(v, list) and k != "params" else v for k, v in group.items()}
+        for group in described["groups"]
+    ]
+    return {"state": state, "param_groups": groups}
+
+
+def _check_optimizer(described: dict | None, optimizer: torch.optim.Optimizer) -> None:
+    if described is None:
+        raise ValueError("the checkpoint holds no optimiser: load it with optimizer=None")
+    there = [len(group["params"]) for group in described["groups"]]
+    here = [len(group["params"]) for group in optimizer.param_groups]
+    if there != here:
+        raise ValueError(
+            f"the checkpoint's optimiser has groups of {there} tensors and this one of {here}: "
+            "build it as it was built for the run, with configure_optimizer"
+        )

@@ -1,0 +1,328 @@
+"""Training a model: the schedule of the learning rate, the optimiser, and the loop around them."""
+
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from llmcourse.checkpoints import MANIFEST, load_checkpoint, replacing, save_checkpoint
+from llmcourse.data import TokenDataset, get_batch
+from llmcourse.device import autocast, device
+
+LOG = "log.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How a model is trained.
+
+    Args:
+        steps: updates of the weights.
+        batch_size: windows per update.
+        context_length: tokens per window.
+        accumulate: in how many pieces a batch is computed, one after the other; more pieces need
+            less memory and give the same update.
+        learning_rate, min_learning_rate, warmup_steps: see `cosine_schedule`.
+        weight_decay, betas: see `configure_optimizer`.
+        clip_norm: the gradient, all of it as one vector, is shortened to this length where it is
+            longer; None leaves it.
+        mixed_precision: matrix products in bfloat16 where the device gains from it.
+        compile: whether to compile the model; by default on a GPU only, where the minute that it
+            takes is soon won back.
+        log_every, evaluate_every, save_every: steps between two lines of the log, two evaluations,
+            and two checkpoints.
+        evaluation_batches: batches that one evaluation takes, the same ones every time.
+        seed: of the windows that are drawn.
+
+    Raises:
+        ValueError: for a value that makes no sense; the message says what to change.
+    """
+
+    steps: int
+    batch_size: int
+    context_length: int
+    accumulate: int = 1
+    learning_rate: float = 1e-3
+    min_learning_rate: float = 0.0
+    warmup_steps: int = 0
+    weight_decay: float = 0.1
+    betas: tuple[float, float] = (0.9, 0.95)
+    clip_norm: float | None = 1.0
+    mixed_precision: bool = True
+    compile: bool | None = None
+    log_every: int = 10
+    evaluate_every: int = 100
+    save_every: int = 1000
+    evaluation_batches: int = 10
+    seed: int = 0
+
+    def __post_init__(self):
+        counts = ("steps", "batch_size", "context_length", "accumulate", "log_every")
+        for name in (*counts, "evaluate_every", "save_every", "evaluation_batches"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: choose 1 or more")
+        if self.batch_size % self.accumulate:
+            raise ValueError(
+                f"batch_size is {self.batch_size} and accumulate is {self.accumulate}: choose an "
+                "accumulate that divides batch_size, so that all pieces count the same"
+            )
+        if not 0 <= self.warmup_steps < self.steps:
+            raise ValueError(
+                f"warmup_steps is {self.warmup_steps}: choose 0 to {self.steps - 1}, fewer than "
+                "all steps"
+            )
+        if not 0 <= self.min_learning_rate <= self.learning_rate or self.learning_rate == 0:
+            raise ValueError(
+                f"learning_rate is {self.learning_rate} and min_learning_rate is "
+                f"{self.min_learning_rate}: choose 0 <= min_learning_rate <= learning_rate, the "
+                "latter above 0"
+            )
+        if self.weight_decay < 0:
+            raise ValueError(f"weight_decay is {self.weight_decay}: choose 0 or more")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas are {self.betas}: choose both from 0 to below 1")
+        if self.clip_norm is not None and self.clip_norm <= 0:
+            raise ValueError(f"clip_norm is {self.clip_norm}: choose a length above 0, or None")
+
+
+def cosine_schedule(
+    step: int,
+    steps: int,
+    learning_rate: float,
+    warmup_steps: int = 0,
+    min_learning_rate: float = 0.0,
+) -> float:
+    """The learning rate of a step, counted from 0.
+
+    It rises linearly over `warmup_steps` steps and reaches `learning_rate` in the next one, then
+    falls along half a cosine, which would reach `min_learning_rate` at step `steps`.
+
+    Source: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2016,
+    equation 5, without restarts.
+    """
+    if step < warmup_steps:
+        return learning_rate * (step + 1) / (warmup_steps + 1)
+    progress = min(1.0, (step - warmup_steps) / (steps - warmup_steps))
+    height = (1 + math.cos(math.pi * progress)) / 2
+    return min_learning_rate + height * (learning_rate - min_learning_rate)
+
+
+def configure_optimizer(
+    model: nn.Module,
+    learning_rate: float,
+    weight_decay: float = 0.1,
+    betas: tuple[float, float] = (0.9, 0.95),
+) -> torch.optim.AdamW:
+    """AdamW over all weights that are trained; only matrices decay.
+
+    Biases and the gains of norms are vectors that are not there to be small.  The update is fused
+    into one kernel where PyTorch has one.
+
+    Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2017, algorithm 2.
+    """
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    groups = [
+        {"params": [w for w in trained if w.dim() >= 2], "weight_decay": weight_decay},
+        {"params": [w for w in trained if w.dim() < 2], "weight_decay": 0.0},
+    ]
+    fused = all(weight.device.type in ("cpu", "cuda") for weight in trained)
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=betas, fused=fused)
+
+
+class Trainer:
+    """Trains a model on random windows of a text.
+
+    It moves the model to `llmcourse.device()`.  With a folder it keeps there a log, one JSON object
+    a line, and a checkpoint, from which a run goes on as if it had never stopped.
+
+    Args:
+        model: called as `model(tokens, targets)`, it returns an object with a `.loss`.
+        config: how to train it.
+        train: the text.
+        validation: held-out text, for the evaluations.
+        folder: for the log and the checkpoint.
+        progress: whether to show a progress bar.
+
+    Attributes:
+        step: steps done.
+        history: the lines of the log, as dicts: `step` (steps done), `loss` (the mean since the
+            line before, in nats), `learning_rate`, `gradient_norm` (before clipping),
+            `tokens_per_second`, and where it was evaluated `validation_loss`.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        config: TrainingConfig,
+        train: TokenDataset,
+        validation: TokenDataset | None = None,
+        folder: str | Path | None = None,
+        progress: bool = True,
+    ):
+        self.device = device()
+        self.model = model.to(self.device)
+        self.config, self.train_data, self.validation_data = config, train, validation
+        self.folder = None if folder is None else Path(folder)
+        self.progress = progress
+        self.optimizer = configure_optimizer(
+            model, config.learning_rate, config.weight_decay, config.betas
+        )
+        compiled = self.device.type == "cuda" if config.compile is None else config.compile
+        # Not model.compile(): what the reader does with the model later stays uncompiled.
+        self._forward = torch.compile(model) if compiled else model
+        self.windows = torch.Generator().manual_seed(config.seed)
+        self.step, self.history = 0, []
+
+    def train(self, resume: bool = False, until: int | None = None) -> list[dict]:
+        """Train up to step `until`, by default to the end, and return the history.
+
+        Args:
+            resume: go on from the checkpoint in the folder, if there is one.
+
+        Raises:
+            FileExistsError: when the folder holds a checkpoint that would be overwritten.
+            FloatingPointError: when the loss or the gradient is no longer finite.  The checkpoint
+                is of a step before that.
+        """
+        until = self.config.steps if until is None else min(until, self.config.steps)
+        if self.step == 0 and self.folder is not None:
+            self._begin(resume)
+        self.model.train()
+        pending, started = [], time.perf_counter()
+        steps = range(self.step, until)
+        bar = tqdm(steps, initial=self.step, total=until, unit="step", disable=not self.progress)
+        for _ in bar:
+            pending.append(self._update())
+            due = {
+                name: self.step % getattr(self.config, name) == 0 or self.step == until
+                for name in ("log_every", "evaluate_every", "save_every")
+            }
+            if not any(due.values()):
+                continue
+            # Only here does the processor wait for the GPU.
+            line = self._summary(pending, time.perf_counter() - started)
+            if due["evaluate_every"] and self.validation_data is not None:
+                line["validation_loss"] = self.evaluate()
+            self._write(line)
+            bar.set_postfix(loss=f"{line['loss']:.3f}")
+            if due["save_every"] and self.folder is not None:
+                self.save()
+            pending, started = [], time.perf_counter()
+        return self.history
+
+    def evaluate(self) -> float:
+        """The mean loss, in nats a token, on windows of the held-out text, always the same ones."""
+        if self.validation_data is None:
+            raise ValueError("there is no held-out text: give the Trainer one as validation")
+        windows, losses = torch.Generator().manual_seed(self.config.seed), []
+        training = self.model.training
+        self.model.eval()
+        with torch.no_grad(), autocast(self.config.mixed_precision):
+            for _ in range(self.config.evaluation_batches):
+                losses.append(self._forward(*self._batch(self.validation_data, windows)).loss)
+        self.model.train(training)
+        return torch.stack(losses).mean().item()
+
+    def save(self) -> None:
+        """Write a checkpoint into the folder."""
+        self._check_folder()
+        save_checkpoint(
+            self.folder, self.model, self.optimizer, self.step, generators=self._generators()
+        )
+
+    def load(self) -> None:
+        """Go back to the checkpoint in the folder: weights, optimiser, random numbers and log."""
+        self._check_folder()
+        checkpoint = load_checkpoint(
+            self.folder, self.model, self.optimizer, generators=self._generators()
+        )
+        log, self.step = self.folder / LOG, checkpoint.step
+        text = log.read_text(encoding="utf-8") if log.exists() else ""
+        whole = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
+        self.history = [line for line in whole if line["step"] <= self.step]
+        with replacing(log) as partial:
+            partial.write_text("".join(json.dumps(line) + "\n" for line in self.history))
+
+    def _begin(self, resume: bool) -> None:
+        if not (self.folder / MANIFEST).exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / LOG).unlink(missing_ok=True)
+        elif resume:
+            self.load()
+        else:
+            raise FileExistsError(
+                f"{self.folder} holds the checkpoint of another run: train(resume=True) goes on "
+                "from it; for a new run choose another folder"
+            )
+
+    def _update(self) -> tuple[float, Tensor, Tensor]:
+        """One step: the learning rate, and on the device the loss and the gradient's norm."""
+        config = self.config
+        learning_rate = cosine_schedule(
+            self.step,
+            config.steps,
+            config.learning_rate,
+            config.warmup_steps,
+            config.min_learning_rate,
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        tokens, targets = self._batch(self.train_data, self.windows)
+        loss = 0.0
+        for piece in zip(tokens.chunk(config.accumulate), targets.chunk(config.accumulate)):
+            with autocast(config.mixed_precision):
+                part = self._forward(*piece).loss / config.accumulate
+            part.backward()
+            loss += part.detach()
+        weights = self.model.parameters()
+        norm = nn.utils.clip_grad_norm_(weights, config.clip_norm or math.inf)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.step += 1
+        return learning_rate, loss, norm
+
+    def _check_folder(self) -> None:
+        if self.folder is None:
+            raise ValueError("there is no place for a checkpoint: give the Trainer a folder")
+
+    def _batch(self, data: TokenDataset, windows: torch.Generator) -> tuple[Tensor, Tensor]:
+        config = self.config
+        return get_batch(data, config.batch_size, config.context_length, windows, self.device)
+
+    def _summary(self, pending: list[tuple[float, Tensor, Tensor]], seconds: float) -> dict:
+        rates, losses, norms = zip(*pending)
+        losses, norms = torch.stack(losses).tolist(), torch.stack(norms).tolist()
+        first = self.step - len(pending)
+        for step, rate, loss, norm in zip(range(first, self.step), rates, losses, norms):
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                raise FloatingPointError(
+                    f"at step {step}, with a learning rate of {rate:.2e}, the loss is {loss} and "
+                    f"the gradient's norm {norm}: lower learning_rate, lengthen warmup_steps or "
+                    "set a smaller clip_norm, and go on from an older checkpoint"
+                )
+        tokens = len(pending) * self.config.batch_size * self.config.context_length
+        return {
+            "step": self.step,
+            "loss": sum(losses) / len(losses),
+            "learning_rate": rates[-1],
+            "gradient_norm": norms[-1],
+            "tokens_per_second": round(tokens / seconds),
+        }
+
+    def _write(self, line: dict) -> None:
+        self.history.append(line)
+        if self.folder is not None:
+            with open(self.folder / LOG, "a", encoding="utf-8") as log:
+                log.write(json.dumps(line) + "\n")
+
+    def _generators(self) -> dict[str, torch.Generator]:
+        """All that a run draws from: windows of the text, and dropout."""
+        generators = {"windows": self.windows, "dropout": torch.default_generator}
+        if self.device.type == "cuda":
+            generators["dropout_cuda"] = torch.cuda.default_generators[torch.cuda.current_device()]
+        return generators

