@@ -212,8 +212,8 @@ def mask_tokens(
         rate: the share of the other tokens to be guessed.
 
     Returns:
-        The tokens with some of them replaced, and the targets: the true id where there is something
-        to guess, -100 elsewhere.
+        The tokens with some of them replaced, and the targets, which hold the true id where there
+        is something to guess and -100 elsewhere.
 
     Raises:
         ValueError: when the rate is no probability, or the mask token is not in the vocabulary.
