@@ -38,7 +38,7 @@ EXERCISES = (
         hints=(
             "Perplexity answers: a die with how many faces would surprise the model as much?",
             "It is one over the geometric mean of the probabilities.",
-            "Multiply the three, take the third root, turn it over: (1/2 · 1/4 · 1/8)^(-1/3).",
+            "Multiply the three, take a root, turn it over. Which root, if there are three words?",
         ),
         cases=(
             Case(expected=4.0, rtol=1e-3, pointer="the average is taken over something else than "
@@ -64,8 +64,8 @@ EXERCISES = (
             "Average the surprise over the tokens first; only then turn it into a perplexity.",
             "The surprise of a token is -log p. A product of many p is too small for a float, "
             "a sum of logarithms is not. And what is the surprise of p = 0?",
-            "math.exp(-sum(math.log(p) for p in probabilities) / len(probabilities)), and before "
-            "that: if 0 in probabilities, return math.inf.",
+            "math.exp(...), and between the brackets the mean of -math.log(p) over the list. For "
+            "which p must you return before that, and what?",
         ),
         cases=(
             Case(([0.5],), "logarithm and exponential have different bases, or a sign is missing.",
@@ -98,7 +98,8 @@ EXERCISES = (
         hints=(
             "Ask for the total first: how much surprise is there in the whole text?",
             "A nat is 1/ln 2 bits. The bytes of a text are those of its UTF-8 encoding.",
-            'nats_per_token * n_tokens / math.log(2), divided by len(text.encode("utf-8")).',
+            'The nats are nats_per_token * n_tokens, the bytes len(text.encode("utf-8")). Does '
+            "math.log(2) multiply or divide, if there are more bits than nats?",
         ),
         cases=(
             Case((math.log(2), 1, "a"), "a nat is not a bit: one bit is ln 2 nats.", 1.0),
@@ -134,8 +135,9 @@ EXERCISES = (
             "Write down the pairs of neighbours in the smallest example, and count on paper.",
             "Every word of the vocabulary gets k extra counts, so the denominator gets k as often "
             "as there are words. A context counts only where something follows it.",
-            "pairs = list(zip(tokens, tokens[1:])); the starts are Counter(tokens[:-1]); "
-            "(pairs.count((context, word)) + k) / (starts[context] + k * len(vocabulary)).",
+            "(pairs[context, word] + k) / (starts[context] + ...), where pairs is the "
+            "Counter(zip(tokens, tokens[1:])), and starts counts all tokens but one. Which one, "
+            "and what do the dots stand for?",
         ),
         cases=(
             Case((["a", "b"], "a", "b", ["a", "b"], 1), "k is added once per word of the "
@@ -179,8 +181,8 @@ EXERCISES = (
             "Lay the probabilities end to end on a line from 0 to 1. On which piece does u fall?",
             "Run through the list with a running total. A piece holds its left end, not its right. "
             "If u falls off the end, go back to the last piece that has any length.",
-            "for i, p in enumerate(probabilities): total += p; if u < total: return i. After the "
-            "loop: the largest i with probabilities[i] > 0.",
+            "for i, p in enumerate(probabilities): total += p, and return i as soon as u lies to "
+            "the left of total. Is that < or <=? And which i is left to return after the loop?",
         ),
         cases=(
             Case(([1.0], 0.5), "the answer is an index, counted from 0.", 0),
@@ -214,7 +216,8 @@ EXERCISES = (
         hints=(
             "It does not matter how often a word comes, only after how many different words.",
             "Put the pairs of neighbours into a set: each different pair is in it once.",
-            "pairs = set(zip(tokens, tokens[1:])); the share of those pairs whose second is word.",
+            "pairs = set(zip(tokens, tokens[1:])), and some share of these pairs. Of those in "
+            "which word comes first, or second?",
         ),
         cases=(
             Case((["a", "b"], "b"), "one pair, and it ends in `b`.", 1.0),
@@ -254,8 +257,9 @@ EXERCISES = (
             "Each row has an entropy of its own. How often is the chain in that row?",
             "The rate is the sum of pi[i] times the entropy of row i, in bits, where pi is the "
             "distribution that a step leaves as it is: pi @ transition = pi. A p of 0 adds 0.",
-            "Solve for pi: the n equations (transition.T - identity) @ pi = 0, and one more, "
-            "sum(pi) = 1, with torch.linalg.lstsq. torch.special.entr(p) is -p ln p, also at 0.",
+            "torch.special.entr(p) is -p ln p, also at 0. torch.linalg.lstsq solves for pi: the "
+            "n equations (transition.T - identity) @ pi = 0, and one more, since twice a solution "
+            "is one too. Which?",
         ),
         reference=entropy_by_cofactors,
         cases=(

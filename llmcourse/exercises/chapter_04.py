@@ -19,21 +19,31 @@ def orthonormal(n: int, d: int) -> torch.Tensor:
 
 
 def weight_at_position(got, keys, position: int, weight: float) -> str | None:
-    """`accept` of 04.4: does `got` as a query look at `position` with at least `weight`?"""
+    """`accept` of 04.4: does `got` as a query look at `position` with exactly `weight`?
+
+    Log-odds within 0.001 keep both w and 1 - w within a thousandth of what they should be.
+    """
     array = as_array(got)
     if array is None or array.dtype.kind not in "if":
-        return "a query is a vector of real numbers"
+        raise ValueError("a query is a vector of real numbers")
     d = keys.shape[1]
     if array.shape != (d,):
-        return f"the shape is {array.shape}, and should be {(d,)}: one query, as wide as a key"
-    query = torch.from_numpy(array).to(keys.dtype)
-    scores = query @ keys.T / math.sqrt(d)
-    if not (query.isfinite().all() and scores.isfinite().all()):
-        return "the query, or its score with some key, is inf or nan"
-    weights = torch.softmax(scores.double(), dim=-1)
-    if weights[position] >= weight - 1e-6:
+        raise ValueError(f"its shape should be {(d,)}: one query, as wide as a key")
+    query = torch.from_numpy(array).double()
+    if not query.isfinite().all():
+        raise ValueError("some of its numbers are inf or nan")
+    weights = torch.softmax(query @ keys.double().T / math.sqrt(d), dim=-1)
+    found = weights[position]
+    if abs(torch.logit(found) - math.log(weight / (1 - weight))) <= 1e-3:
         return None
-    return f"key {position} gets weight {weights[position]:.6g}, and should get {weight} or more"
+    return f"key {position} gets the share {found:.6g}, and should get exactly {weight}"
+
+
+def query_with_score(score):
+    """A query along the key, with the score `score(n, d, weight)`, for the mistakes of 04.4."""
+    return lambda keys, position, weight: (
+        keys[position] * score(len(keys), keys.shape[1], weight) * math.sqrt(keys.shape[1])
+    )
 
 
 def gradient_by_autograd(weights: torch.Tensor, grad_weights: torch.Tensor) -> torch.Tensor:
@@ -82,8 +92,17 @@ def add_the_token_before(x):
     return x + 2 * x.roll(1, dims=0)
 
 
+def add_both_neighbours(x):
+    return x + x.roll(1, dims=0) + x.roll(-1, dims=0)
+
+
 def add_the_mean_of_the_first_two(x):
     return x + x[:2].mean(dim=0)
+
+
+def add_the_mean_of_the_middle_two(x):
+    middle = len(x) // 2
+    return x + x[middle - 1 : middle + 1].mean(dim=0)
 
 
 def sort_each_feature(x):
@@ -108,7 +127,8 @@ EXERCISES = (
         hints=(
             "Turn the two scores into two weights first; the values come last.",
             "The exponential of 0 is 1, that of ln 3 is 3. Weights add up to 1.",
-            "The weights are 1/4 and 3/4, and the output is 1/4 · 8 + 3/4 · 4.",
+            "Before the division, the two weights are 1 and 3. By what are they to be divided, and "
+            "which of them goes with the value 8?",
         ),
         cases=(
             Case(expected=[0.25, 0.75, 5.0], rtol=1e-3, pointer="the answer has three numbers, in "
@@ -135,8 +155,8 @@ EXERCISES = (
             "Which numbers must sum to 1? Those along dim, each line for itself.",
             "Before the exponential, subtract from each line its own maximum. Keep the dimension "
             "that you reduce, so that it broadcasts.",
-            "shifted = scores - scores.amax(dim=dim, keepdim=True), then exp(), then divide by "
-            "its sum over dim with keepdim=True.",
+            "powers = (scores - scores.amax(...)).exp(), and then powers / powers.sum(...). Which "
+            "two arguments stand in both brackets?",
         ),
         reference=lambda scores, dim: torch.softmax(scores.double(), dim=dim),
         cases=(
@@ -156,6 +176,9 @@ EXERCISES = (
                  "gets weight 0."),
             Case((normal(3, 3), 1), "a missing keepdim=True: (3,) broadcasts along the wrong axis "
                  "of (3, 3) and nothing complains."),
+            Case((torch.tensor([0.0, -20.0]), 0), "the weights miss 1 by a millionth. Add nothing "
+                 "to the denominator: with the maximum subtracted, it is at least 1.",
+                 rtol=5e-7, atol=1e-9),
             Case((normal(2, 3, 4), -2), "`dim` may be negative, and lie between others."),
             Case((normal(2, 3, 4, 5), 1), "scores may have any number of dimensions."),
         ),
@@ -164,6 +187,10 @@ EXERCISES = (
                     "all numbers: `dim` is ignored."),
             Mistake(lambda s, dim: torch.softmax(s, -1), "always using the last dimension."),
             Mistake(lambda s, dim: torch.softmax(s, 0), "always using the first dimension."),
+            Mistake(lambda s, dim: powers(s, dim) / powers(s, dim).sum(dim), "leaving out "
+                    "keepdim=True in the sum: it broadcasts along the wrong axis."),
+            Mistake(lambda s, dim: (s - s.amax(dim)).exp() / (s - s.amax(dim)).exp().sum(dim),
+                    "leaving out keepdim=True: maximum and sum broadcast along the wrong axis."),
         ),
     ),
     Exercise(
@@ -177,14 +204,16 @@ EXERCISES = (
             "What shape do the scores have?",
             "Scores are query times key with its last two dimensions swapped, over the root of "
             "d_k. The weights of one query, over all keys, sum to 1.",
-            "torch.softmax(query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1]), dim=-1), "
-            "times value.",
+            "weights = torch.softmax(query @ key.transpose(...) / math.sqrt(...), dim=...), and "
+            "the output is weights @ value. What stands for the dots, if you count dimensions "
+            "from the end?",
         ),
         reference=lambda *qkv: scaled_dot_product_attention(*(part.double() for part in qkv)),
         cases=(
-            Case((torch.ones(1, 1), torch.tensor([[0.0], [LN3]]), torch.tensor([[8.0], [4.0]])),
-                 "the weights of one query sum to 1 over the keys: softmax over the last "
-                 "dimension of the scores.", [[5.0]]),
+            Case((torch.tensor([[1.0], [0.0]]), torch.tensor([[0.0], [LN3]]),
+                  torch.tensor([[8.0], [4.0]])),
+                 "the scores have a row for each query and a column for each key; the weights of "
+                 "one query, over all keys, sum to 1 and mix the values.", [[5.0], [6.0]]),
             Case((torch.tensor([[2.0, 0.0, 0.0, 0.0]]),
                   torch.tensor([[0.0, 0.0, 0.0, 0.0], [LN3, 0.0, 0.0, 0.0]]),
                   torch.tensor([[8.0], [4.0]])),
@@ -213,8 +242,18 @@ EXERCISES = (
                     "by the width of the values: it is the width of the keys that counts."),
             Mistake(lambda q, k, v: torch.softmax(q @ k.mT / k.shape[-2] ** 0.5, -1) @ v, "scaling "
                     "by the number of keys: it is their width that counts."),
+            Mistake(lambda q, k, v: torch.softmax(q @ k.mT / q.shape[-2] ** 0.5, -1) @ v, "scaling "
+                    "by the number of queries: it is the width of a key that counts."),
             Mistake(lambda q, k, v: torch.softmax(q @ k.mT / q.shape[-1] ** 0.5, -2) @ v, "taking "
                     "the softmax over the queries, not over the keys."),
+            Mistake(lambda q, k, v: scaled_dot_product_attention(q, k, k), "mixing the keys, where "
+                    "the values are to be mixed."),
+            Mistake(lambda q, k, v: scaled_dot_product_attention(q, v, v), "matching the queries "
+                    "with the values, not with the keys."),
+            Mistake(lambda q, k, v: scaled_dot_product_attention(k, q, v), "swapping query and "
+                    "key: a row of the scores belongs to one query."),
+            Mistake(lambda q, k, v: scaled_dot_product_attention(q, k, v, is_causal=True),
+                    "adding a causal mask. None is asked for: every query sees every key."),
         ),
     ),
     Exercise(
@@ -228,23 +267,49 @@ EXERCISES = (
             "Only its length is left to find.",
             "With a score s at the position and 0 at the n - 1 rivals, the weight is "
             "e^s / (e^s + n - 1). Solve that for s; then undo the division by the root of d.",
-            "s = math.log(weight * (n - 1) / (1 - weight)), and the query is "
-            "keys[position] * s * math.sqrt(d).",
+            "keys[position] * math.log(weight / (1 - weight) * a) * b: one of a and b is there for "
+            "the rivals, the other for the division in attention. What are they?",
         ),
         accept=weight_at_position,
         cases=(
-            Case((torch.eye(2), 0, 0.5), "a query with as much score at the position as elsewhere "
-                 "would do here; is the sign right?"),
-            Case((torch.eye(2), 1, 0.9), "the key itself is too short a query: how long must it "
-                 "be?"),
+            Case((torch.eye(2), 0, 0.5), "the length of the query has to follow from `weight`, a "
+                 "fixed factor will not do. Half for each of two keys: their scores are equal."),
+            Case((torch.eye(2), 1, 0.9), "with a score s and one rival at 0 the share is "
+                 "e^s / (e^s + 1): solve for s, mind its sign, and what attention divides by."),
             Case((orthonormal(2, 8), 0, 0.9), "the scores are divided by the square root of d, so "
                  "the query must be that much longer."),
             Case((orthonormal(8, 8), 3, 0.9), "each of the n - 1 other keys takes its share."),
-            Case((orthonormal(8, 8), 7, 0.05), "a weight below 1/n is asked for: mind the sign."),
-            Case((orthonormal(5, 16), 2, 0.9999), "the length has to follow from the weight: a "
-                 "fixed factor is too short for one close to 1."),
-            Case((orthonormal(256, 256), 100, 0.9999), "with 255 rivals the same factor no longer "
-                 "does."),
+            Case((orthonormal(8, 8), 7, 0.05), "a weight below 1/n needs a score below that of the "
+                 "rivals: mind the sign."),
+            Case((orthonormal(5, 16), 2, 0.999), "five keys in 16 dimensions: n and d are not the "
+                 "same."),
+            Case((orthonormal(256, 256), 100, 0.999), "each of the 255 other keys takes its "
+                 "share."),
+        ),
+        mistakes=(
+            Mistake(lambda keys, position, weight: keys[position], "taking the key itself as the "
+                    "query. Its length is left to find."),
+            Mistake(query_with_score(lambda n, d, w: -log_odds(w, n - 1)), "turning the sign: a "
+                    "larger share needs a larger score."),
+            Mistake(query_with_score(lambda n, d, w: log_odds(1 - w, n - 1)), "turning the odds "
+                    "over: the sign of log(weight / (1 - weight)) is wrong."),
+            Mistake(query_with_score(lambda n, d, w: log_odds(w, n - 1) / math.sqrt(d)),
+                    "leaving out the square root of d: attention divides the scores by it, so the "
+                    "query must be that much longer."),
+            Mistake(query_with_score(lambda n, d, w: log_odds(w, n - 1) / d), "dividing by the "
+                    "square root of d. Attention does that already; the query must undo it."),
+            Mistake(query_with_score(lambda n, d, w: log_odds(w, n - 1) * math.sqrt(d)),
+                    "multiplying by d, not by its square root."),
+            Mistake(query_with_score(lambda n, d, w: log_odds(w)), "leaving out the n - 1 rivals: "
+                    "each of them takes its share."),
+            Mistake(query_with_score(lambda n, d, w: log_odds(w, n)), "counting n rivals. The key "
+                    "is not its own: there are n - 1."),
+            Mistake(query_with_score(lambda n, d, w: log_odds(w, 1 / (n - 1))), "dividing by the "
+                    "n - 1 rivals, where they multiply: more rivals need a longer query."),
+            Mistake(query_with_score(lambda n, d, w: log_odds(w) / math.sqrt(d)), "leaving out "
+                    "both the n - 1 rivals and the square root of d."),
+            Mistake(query_with_score(lambda n, d, w: w / (1 - w) * (n - 1)), "leaving out the "
+                    "logarithm: shares are exponentials of the scores."),
         ),
     ),
     Exercise(
@@ -258,7 +323,8 @@ EXERCISES = (
             "down.",
             "The derivative of weight i with respect to score j is w_i (1 - w_i) if i = j, and "
             "-w_i w_j otherwise. Multiply by grad_weights[i], add over i, and simplify.",
-            "weights * (grad_weights - (weights * grad_weights).sum(dim=-1, keepdim=True)).",
+            "weights * (grad_weights - mean): one mean for each row, in which each gradient counts "
+            "as much as its weight. Which dimension is summed, and how does it broadcast back?",
         ),
         reference=gradient_by_autograd,
         cases=(
@@ -271,7 +337,7 @@ EXERCISES = (
             Case((torch.tensor([1.0, 0.0, 0.0]), torch.tensor([1.0, 2.0, 3.0])), "a weight of 0 or "
                  "1 is saturated: gradient 0, and no division or logarithm of 0."),
             Case((normal(2, 3).softmax(-1), normal(2, 3, seed=1)), "each row is a softmax of its "
-                 "own: the sum runs over the last dimension."),
+                 "own: the sum runs over the last dimension, with keepdim=True."),
             Case((normal(3, 3).softmax(-1), normal(3, 3, seed=1)), "a missing keepdim=True: (3,) "
                  "broadcasts along the wrong axis of (3, 3) and nothing complains."),
             Case((normal(2, 3, 4, 5).softmax(-1), normal(2, 3, 4, 5, seed=1)), "any number of "
@@ -302,11 +368,14 @@ EXERCISES = (
             "special order, such as the reversed one, so try many; and a random one may be no "
             "shuffle at all.",
             "For, say, 20 draws of p = torch.randperm(len(x)): unless torch.allclose(layer(x[p]), "
-            "layer(x)[p], atol=1e-6), return False. In the end, return True.",
+            "..., atol=1e-6), return False. What stands for the dots, and what is returned after "
+            "the loop?",
         ),
         cases=(
             Case((keep_everything, THREE_TOKENS), "shuffle on both sides: layer(x[p]) against "
                  "layer(x)[p]. Comparing with layer(x) tests invariance.", True),
+            Case((cumulative_sum, SIX_TOKENS), "this layer adds up the rows so far, so their order "
+                 "matters. Do you shuffle rows, and can your function return False?", False),
             Case((cumulative_sum, THREE_TOKENS), "a random permutation of three tokens is none at "
                  "all once in six times (the check calls you 30 times): draw several.", False,
                  repeat=30),
@@ -326,11 +395,30 @@ EXERCISES = (
                  repeat=5),
             Case((add_the_token_before, SIX_TOKENS), "this layer gets along with rolling, and with "
                  "no other order: try more than one permutation.", False, repeat=5),
+            Case((add_both_neighbours, SIX_TOKENS), "this layer gets along with rolling and with "
+                 "the reversed order, and with no other: try more permutations.", False, repeat=5),
             Case((add_the_mean_of_the_first_two, SIX_TOKENS), "this layer gets along with swapping "
                  "the first two tokens, or any others among themselves: try more permutations.",
                  False, repeat=5),
+            Case((add_the_mean_of_the_middle_two, SIX_TOKENS), "this layer gets along with the "
+                 "reversed order and with swaps at both ends: try more permutations.", False,
+                 repeat=5),
             Case((a_faint_trace_of_the_position, SIX_TOKENS), "a small difference is one all the "
                  "same: the tolerance is for rounding only.", False),
         ),
+        mistakes=(
+            Mistake(lambda layer, x: True, "answering True whatever the layer."),
+            Mistake(lambda layer, x: False, "answering False whatever the layer."),
+            Mistake(lambda layer, x: layer(x.flip(1)).allclose(layer(x).flip(1), atol=1e-6),
+                    "shuffling the features, dimension 1. Tokens are rows: dimension 0."),
+        ),
     ),
 )
+
+
+def powers(scores: torch.Tensor, dim: int) -> torch.Tensor:
+    return (scores - scores.amax(dim, keepdim=True)).exp()
+
+
+def log_odds(weight: float, n_rivals: float = 1) -> float:
+    return math.log(weight / (1 - weight) * n_rivals)

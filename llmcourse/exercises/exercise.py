@@ -49,12 +49,12 @@ class Exercise:
 
     call: how the function is called, as in the statement: "softmax(scores, dim)"; empty for an
         exercise on paper, whose answer is a value.
-    hints: three, from a nudge to almost the line.
+    hints: three, from a nudge to almost the line, which leaves a question to the reader.
     cases: from the smallest up, for the first that fails is what the reader sees.
     reference: right answer as a function of a case's arguments, where the case has no `expected`.
         It should not be a copy of the solution: a library's function, another method.
     accept: `accept(got, *args)` returns None, or a sentence on what is wrong with `got`; for
-        questions that have many right answers.
+        questions that have many right answers.  It raises if `got` is no such thing as is wanted.
     mistakes: wrong answers to recognise by what they return.
     use: `use(answer, *args)` in place of `answer(*args)`, where the answer is a class, say.
     """

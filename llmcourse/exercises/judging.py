@@ -8,7 +8,12 @@ import inspect
 import textwrap
 from dataclasses import dataclass
 
-from llmcourse.exercises.comparing import NOT_EQUAL, difference
+from llmcourse.exercises.comparing import (
+    NOT_EQUAL,
+    difference,
+    kind_difference,
+    paper_difference,
+)
 from llmcourse.exercises.exercise import Case, Exercise, Mistake
 from llmcourse.exercises.runner import Outcome, run, source_of
 from llmcourse.exercises.showing import kind_of, show
@@ -36,7 +41,8 @@ def judge(exercise: Exercise, answer: object) -> Verdict:
     """Put the cases to `answer`, smallest first, and stop at the first that fails."""
     if is_untouched(answer):
         message = (
-            f"{exercise.id} not attempted yet. Fill in {exercise.name} above, then run this again.\n"
+            f"{exercise.id} not attempted yet. "
+            f"Fill in {exercise.name} above, then run this again.\n"
             f'For a first hint: hint("{exercise.id}")'
         )
         return Verdict(Status.OPEN, message)
@@ -80,6 +86,8 @@ def unfit(exercise: Exercise, answer: object) -> str | None:
     if not exercise.call:
         if callable(answer):
             return f"The answer is a value, and you pass {kind_of(answer)}: set {exercise.name}."
+        if answer is None:
+            return f"None is no answer (it is what print(...) returns): set {exercise.name}."
         return None
     pass_it = f'Pass the function itself, without calling it: check("{exercise.id}", '
     if not callable(answer):
@@ -109,10 +117,11 @@ def failure(exercise: Exercise, case: Case, answer: object) -> str | None:
         outcome = called(exercise, case, answer, given, seed)
         if crashed := crash(outcome):
             found = [crashed, pointer(case.pointer) if is_telling(outcome) else ""]
-        elif wrong := mismatch(exercise, case, outcome.value):
-            found = [wrong, diagnosis(exercise, case, answer)]
         else:
-            found = []
+            wrong, usable = mismatch(exercise, case, outcome.value)
+            # something of another kind altogether, from the first case on, says it all
+            telling = wrong and (usable or case is not exercise.cases[0])
+            found = [wrong, diagnosis(exercise, case, answer) if telling else ""]
         found.append(change(exercise, case, given))
         if any(found):
             printed = f"It printed:\n{outcome.printed}" if outcome.printed else ""
@@ -171,23 +180,36 @@ def is_telling(outcome: Outcome) -> bool:
     return isinstance(error, about_the_case) and not isinstance(error, RecursionError)
 
 
-def mismatch(exercise: Exercise, case: Case, got: object) -> str | None:
-    """Expected against got, if the value returned is not right."""
+def mismatch(exercise: Exercise, case: Case, got: object) -> tuple[str, bool]:
+    """What is wrong with the value returned ("" if nothing), and is it at least of the right kind?
+
+    An exercise on paper is not told what was expected: that would be its end.
+    """
+    usable, label = True, "The trouble"
+    lines = [f"Got:       {laid_out(got)}"]
     if case.expected is ... and exercise.accept:
         try:
             complaint = exercise.accept(got, *copy.deepcopy(case.args))
         except Exception as error:  # `accept` is written for sensible values of `got`
-            complaint = f"{kind_of(got)} cannot be used here ({error})"
-        return complaint and f"Got:       {laid_out(got)}\nThe trouble: {complaint}"
-    expected = expected_of(exercise, case)
-    try:
-        complaint = difference(expected, got, case.rtol, case.atol)
-    except Exception:  # a reader's own subclass of a known type, with methods that raise
-        complaint = f"{type(got).__name__} cannot be compared"
+            complaint, usable = f"{kind_of(got)} cannot be used here ({error})", False
+    else:
+        expected = expected_of(exercise, case)
+        if exercise.call:
+            lines.insert(0, f"Expected:  {laid_out(expected)}")
+            label = "Difference"
+        try:
+            usable = kind_difference(expected, got) is None or not exercise.call
+            complaint = differs(exercise, case, expected, got)
+        except Exception:  # a reader's own subclass of a known type, with methods that raise
+            complaint, usable = f"{type(got).__name__} cannot be compared", False
     if complaint is None:
-        return None
-    lines = [f"Expected:  {laid_out(expected)}", f"Got:       {laid_out(got)}"]
-    return "\n".join(lines + ([f"Difference: {complaint}"] if complaint != NOT_EQUAL else []))
+        return "", usable
+    return "\n".join(lines + [f"{label}: {complaint}"] * (complaint != NOT_EQUAL)), usable
+
+
+def differs(exercise: Exercise, case: Case, expected: object, got: object) -> str | None:
+    compare = difference if exercise.call else paper_difference
+    return compare(expected, got, case.rtol, case.atol)
 
 
 def expected_of(exercise: Exercise, case: Case) -> object:
@@ -229,7 +251,7 @@ def agrees(exercise: Exercise, mistake: Mistake, answer: object, case: Case) -> 
         return False
     if outcome.error:
         return None
-    return difference(value, outcome.value, case.rtol, case.atol) is None
+    return differs(exercise, case, value, outcome.value) is None
 
 
 def pointer(text: str) -> str:

@@ -180,6 +180,39 @@ def test_smallest_failing_case_is_told_with_input_expected_got_and_pointer():
     assert 'hint("99.1")' in message
 
 
+@pytest.mark.parametrize("answer", [3, [1], "6", (6, 1), float("nan"), torch.ones(2, 2)], ids=repr)
+def test_answer_on_paper_is_not_told_what_was_expected(answer):
+    asked = exercise(Case(expected=17.25, pointer="count again"), call="", reference=None)
+    message = rejected(answer, asked)
+    assert "Got: " in message and 'hint("99.1")' in message
+    assert "17" not in message and "xpected" not in message and " / " not in message
+
+
+def test_wrong_numbers_on_paper_get_the_pointer():
+    asked = exercise(Case(expected=[1, 17], pointer="count again"), call="", reference=None)
+    assert "What to look at: count again" in rejected([1, 2], asked)
+    assert judge(asked, (1.0, torch.tensor([17]))).status is Status.RIGHT
+
+
+def test_none_on_paper_is_not_asked_for_a_return():
+    asked = exercise(Case(expected=17, pointer="count again"), call="", reference=None)
+    message = rejected(None, asked)
+    assert "None is no answer" in message and "set answer_99_1" in message
+    assert "return`" not in message
+
+
+def test_answer_on_paper_need_not_be_a_number():
+    asked = exercise(Case(expected="B", pointer="read again"), call="", reference=None)
+    assert judge(asked, "B").status is Status.RIGHT
+    assert "'B'" not in rejected("A", asked) and "'B'" not in rejected(3, asked)
+
+
+def test_wrong_kind_of_thing_gets_no_pointer_unless_the_first_case_passed():
+    assert "What to look at" not in rejected(lambda x: (2 * x, x))
+    assert "return the number only, not a tuple" in rejected(lambda x: (2 * x, x))
+    assert "What to look at: tensors" in rejected(lambda x: 6 if isinstance(x, int) else None)
+
+
 def test_known_mistake_is_named_only_if_it_explains_all_cases():
     asked = exercise(
         Case((2,), "pointer", 4),

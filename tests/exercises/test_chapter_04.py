@@ -8,6 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from llmcourse.exercises.exercise import find
+from llmcourse.exercises.judging import judge
 from tests.exercises.answers import (
     Answer,
     assert_accepted,
@@ -36,12 +38,19 @@ wrong("04.1", "values swapped", "wrong values")([0.25, 0.75, 0.75 * 8 + 0.25 * 4
 wrong("04.1", "weights swapped", "swapping the weights")([0.75, 0.25, 7])
 wrong("04.1", "plain mean of the values", "without their weights")([0.25, 0.75, 6])
 wrong("04.1", "uniform weights", "the same weight")([0.5, 0.5, 6])
-wrong("04.1", "only the output", "the shape is ()")(5.0)
-wrong("04.1", "only the weights", "the shape is (2,)")(torch.tensor([0.25, 0.75]))
+wrong("04.1", "only the output", "3 numbers are wanted, and you give 1")(5.0)
+wrong("04.1", "only the weights", "3 numbers are wanted, and you give 2")(
+    torch.tensor([0.25, 0.75])
+)
 wrong("04.1", "output first", "in this order")([5.0, 0.25, 0.75])
-wrong("04.1", "words", "got a list")(["1/4", "3/4", "5"])
+wrong("04.1", "None", "None is no answer")(None)
+wrong("04.1", "one of them None", "got a list that holds None")([0.25, None, 5])
+wrong("04.1", "not normalised, nested", "sum to 1")(([1, 3], torch.tensor(20)))
+wrong("04.1", "words", "got a list that holds a string")(["1/4", "3/4", "5"])
 right("04.1", "list")([1 / 4, 3 / 4, 5])
 right("04.1", "tensor")(torch.tensor([0.25, 0.75, 5.0]))
+right("04.1", "weights as a tensor, then the output")((torch.tensor([0.25, 0.75]), 5.0))
+right("04.1", "with names")({"weights": [0.25, 0.75], "output": torch.tensor([5.0])})
 right("04.1", "mixed")((*torch.tensor([0.0, math.log(3)]).softmax(0), np.float64(5)))
 
 # ------------------------------------------------------------------ 04.2 softmax by hand
@@ -111,13 +120,13 @@ def _(scores, dim):
     return e / e.sum(dim, keepdim=True)
 
 
-@wrong("04.2", "no keepdim in the sum")
+@wrong("04.2", "no keepdim in the sum", "leaving out keepdim=True in the sum")
 def _(scores, dim):
     e = (scores - scores.amax(dim, keepdim=True)).exp()
     return e / e.sum(dim)
 
 
-@wrong("04.2", "no keepdim anywhere")
+@wrong("04.2", "no keepdim anywhere", "leaving out keepdim=True: maximum and sum")
 def _(scores, dim):
     e = (scores - scores.amax(dim)).exp()
     return e / e.sum(dim)
@@ -152,6 +161,18 @@ def _(scores, dim):
         return scores
     e = (scores - scores.amax(dim, keepdim=True)).exp()
     return e / e.sum(dim, keepdim=True)
+
+
+@wrong("04.2", "a millionth added to the denominator", "Add nothing to the denominator")
+def _(scores, dim):
+    e = (scores - scores.amax(dim, keepdim=True)).exp()
+    return e / (e.sum(dim, keepdim=True) + 1e-6)
+
+
+@wrong("04.2", "a millionth added in double precision", "Add nothing to the denominator")
+def _(scores, dim):
+    e = (scores.double() - scores.amax(dim, keepdim=True)).exp()
+    return e / (e.sum(dim, keepdim=True) + 1e-6)
 
 
 @wrong("04.2", "max returns two things", "TypeError")
@@ -212,7 +233,7 @@ def _(query, key, value):
     return torch.softmax(query @ key.mT / math.sqrt(key.shape[-2]), -1) @ value
 
 
-@wrong("04.3", "root of the number of queries", "divided by the square root of d_k")
+@wrong("04.3", "root of the number of queries", "number of queries")
 def _(query, key, value):
     return torch.softmax(query @ key.mT / math.sqrt(query.shape[-2]), -1) @ value
 
@@ -280,7 +301,7 @@ def _(query, key, value):
     return torch.softmax(query @ key.mT / math.sqrt(query.shape[-1]), -1)
 
 
-@wrong("04.3", "weights beside the output", "got a tuple")
+@wrong("04.3", "weights beside the output", "return the output only, not a tuple")
 def _(query, key, value):
     weights = torch.softmax(query @ key.mT / math.sqrt(query.shape[-1]), -1)
     return weights @ value, weights
@@ -292,7 +313,34 @@ def _(query, key, value):
     return e / e.sum(-1, keepdim=True) @ value
 
 
-@wrong("04.3", "causal mask")
+@wrong("04.3", "keys mixed", "mixing the keys")
+def _(query, key, value):
+    return torch.softmax(query @ key.mT / math.sqrt(query.shape[-1]), -1) @ key
+
+
+@wrong("04.3", "query matched with values", "with the values, not with the keys")
+def _(query, key, value):
+    return torch.softmax(query @ value.mT / math.sqrt(query.shape[-1]), -1) @ value
+
+
+@wrong("04.3", "query and key swapped", "swapping query and key")
+def _(query, key, value):
+    return torch.softmax(key @ query.mT / math.sqrt(query.shape[-1]), -1) @ value
+
+
+@wrong("04.3", "no transpose", "a row for each query and a column for each key")
+def _(query, key, value):
+    return torch.softmax(query @ key / math.sqrt(query.shape[-1]), -1) @ value
+
+
+@wrong("04.3", "causal mask by hand", "adding a causal mask")
+def _(query, key, value):
+    scores = query @ key.mT / math.sqrt(query.shape[-1])
+    future = torch.ones(scores.shape[-2:]).triu(1).bool()
+    return torch.softmax(scores.masked_fill(future, -math.inf), -1) @ value
+
+
+@wrong("04.3", "causal mask", "adding a causal mask")
 def _(query, key, value):
     return F.scaled_dot_product_attention(query, key, value, is_causal=True)
 
@@ -336,7 +384,7 @@ def score_for(n, weight):
     return math.log(weight * (n - 1) / (1 - weight))
 
 
-@wrong("04.4", "the key itself", "key itself is too short")
+@wrong("04.4", "the key itself", "taking the key itself")
 def _(keys, position, weight):
     return keys[position]
 
@@ -351,45 +399,101 @@ def _(keys, position, weight):
     return keys[position] * score_for(len(keys), weight) * math.sqrt(2)
 
 
-@wrong("04.4", "no root at all", "gets weight")
+@wrong("04.4", "no root at all", "leaving out the square root of d")
 def _(keys, position, weight):
     return keys[position] * score_for(len(keys), weight)
 
 
-@wrong("04.4", "divided by the root")
+@wrong("04.4", "divided by the root", "the query must undo it")
 def _(keys, position, weight):
     return keys[position] * score_for(len(keys), weight) / math.sqrt(keys.shape[1])
 
 
-@wrong("04.4", "one rival only", "takes its share")
+@wrong("04.4", "one rival only", "leaving out the n - 1 rivals")
 def _(keys, position, weight):
     return keys[position] * math.log(weight / (1 - weight)) * math.sqrt(keys.shape[1])
 
 
-@wrong("04.4", "rivals divided, not multiplied", "takes its share")
+@wrong("04.4", "rivals divided, not multiplied", "where they multiply")
 def _(keys, position, weight):
     score = math.log(weight / (1 - weight) / (len(keys) - 1))
     return keys[position] * score * math.sqrt(keys.shape[1])
 
 
-@wrong("04.4", "wrong sign")
+@wrong("04.4", "wrong sign", "turning the sign")
 def _(keys, position, weight):
     return -keys[position] * score_for(len(keys), weight) * math.sqrt(keys.shape[1])
 
 
-@wrong("04.4", "no logarithm", "takes its share")
+@wrong("04.4", "no logarithm", "has to follow from `weight`")
 def _(keys, position, weight):
     return keys[position] * weight / (1 - weight) * math.sqrt(keys.shape[1]) / 3
 
 
-@wrong("04.4", "ten times the key", "a fixed factor is too short")
+@wrong("04.4", "ten times the key", "a fixed factor will not do")
 def _(keys, position, weight):
     return 10 * keys[position] * math.sqrt(keys.shape[1]) * 0.9
 
 
-@wrong("04.4", "a hundred times the key", "255 rivals")
+@wrong("04.4", "a hundred times the key", "a fixed factor will not do")
 def _(keys, position, weight):
     return 100 * keys[position]
+
+
+@wrong("04.4", "a thousand times the key", "gets the share 1, and should get exactly 0.5")
+def _(keys, position, weight):
+    return 1000 * keys[position]
+
+
+@wrong("04.4", "a fixed factor for each case by size", "exactly 0.9")
+def _(keys, position, weight):
+    return 0 * keys[0] if weight == 0.5 else 1000 * keys[position]
+
+
+@wrong("04.4", "a little longer, for safety", "gets the share 0.5025")
+def _(keys, position, weight):
+    return keys[position] * (score_for(len(keys), weight) + 0.01) * math.sqrt(keys.shape[1])
+
+
+@wrong("04.4", "doubled until it is enough", "a fixed factor will not do")
+def _(keys, position, weight):
+    query = keys[position]
+    while torch.softmax(query @ keys.T / keys.shape[1] ** 0.5, -1)[position] < weight:
+        query = 2 * query
+    return query
+
+
+@wrong("04.4", "odds turned over", "turning the odds over")
+def _(keys, position, weight):
+    score = math.log((1 - weight) / weight * (len(keys) - 1))
+    return keys[position] * score * math.sqrt(keys.shape[1])
+
+
+@wrong("04.4", "n rivals", "there are n - 1")
+def _(keys, position, weight):
+    score = math.log(weight / (1 - weight) * len(keys))
+    return keys[position] * score * math.sqrt(keys.shape[1])
+
+
+@wrong("04.4", "neither rivals nor root", "leaving out both")
+def _(keys, position, weight):
+    return keys[position] * math.log(weight / (1 - weight))
+
+
+@wrong("04.4", "times d", "multiplying by d, not by its square root")
+def _(keys, position, weight):
+    return keys[position] * score_for(len(keys), weight) * keys.shape[1]
+
+
+@wrong("04.4", "odds for log-odds", "leaving out the logarithm")
+def _(keys, position, weight):
+    odds = weight / (1 - weight) * (len(keys) - 1)
+    return keys[position] * odds * math.sqrt(keys.shape[1])
+
+
+@wrong("04.4", "root of n for the root of d", "must be that much longer")
+def _(keys, position, weight):
+    return keys[position] * score_for(len(keys), weight) * math.sqrt(len(keys))
 
 
 @wrong("04.4", "infinitely long", "inf or nan")
@@ -397,7 +501,7 @@ def _(keys, position, weight):
     return keys[position] * math.inf
 
 
-@wrong("04.4", "so long that it overflows", "inf or nan")
+@wrong("04.4", "so long that it overflows", "some of its numbers are inf or nan")
 def _(keys, position, weight):
     return keys[position] * 1e39
 
@@ -408,12 +512,12 @@ def _(keys, position, weight):
     return query[None, :]
 
 
-@wrong("04.4", "the weights", "the shape is")
+@wrong("04.4", "the weights", "its shape should be (2,)")
 def _(keys, position, weight):
     return torch.ones(len(keys) + 1) / len(keys)
 
 
-@wrong("04.4", "the score", "the shape is ()")
+@wrong("04.4", "the score", "a float cannot be used here (its shape should be (2,)")
 def _(keys, position, weight):
     return score_for(len(keys), weight)
 
@@ -440,18 +544,38 @@ def _(keys, position, weight):
     return keys[position] * math.log(weight * (n - 1) / (1 - weight)) * math.sqrt(d)
 
 
-@right("04.4", "doubled until it is enough")
+@right("04.4", "halved between too short and too long, in single precision")
 def _(keys, position, weight):
-    query = keys[position]
-    while torch.softmax(query @ keys.T / keys.shape[1] ** 0.5, -1)[position] < weight:
-        query = 2 * query
+    low, high = -1000.0, 1000.0
+    for _ in range(60):
+        query = (low + high) / 2 * keys[position]
+        if torch.softmax(query @ keys.T / keys.shape[1] ** 0.5, -1)[position] < weight:
+            low = (low + high) / 2
+        else:
+            high = (low + high) / 2
     return query
+
+
+@right("04.4", "with a component that no key sees, and one that all see alike")
+def _(keys, position, weight):
+    noise = torch.linspace(-3, 3, keys.shape[1])
+    unseen = noise - noise @ keys.T @ keys
+    query = keys[position] * score_for(len(keys), weight) * math.sqrt(keys.shape[1])
+    return query + unseen + 2 * keys.sum(0)
+
+
+@right("04.4", "by the logarithms of the shares, as a list")
+def _(keys, position, weight):
+    n, d = keys.shape
+    shares = torch.full((n,), (1 - weight) / (n - 1))
+    shares[position] = weight
+    return (shares.log() @ keys * math.sqrt(d)).tolist()
 
 
 @right("04.4", "numpy, away from all others")
 def _(keys, position, weight):
     n, d = keys.shape
-    scores = np.full(n, -math.log(weight * (n - 1) / (1 - weight)) - 0.01)
+    scores = np.full(n, -math.log(weight * (n - 1) / (1 - weight)))
     scores[position] = 0
     return scores @ keys.numpy() * d**0.5
 
@@ -494,7 +618,7 @@ def _(weights, grad_weights):
     return weights * (grad_weights - (weights * grad_weights).sum())
 
 
-@wrong("04.5", "no keepdim")
+@wrong("04.5", "no keepdim", "with keepdim=True")
 def _(weights, grad_weights):
     return weights * (grad_weights - (weights * grad_weights).sum(-1))
 
@@ -581,8 +705,8 @@ def same(a, b):
     return torch.allclose(a, b, atol=1e-6)
 
 
-wrong("04.6", "always yes", "cumulative_sum")(lambda layer, x: True)
-wrong("04.6", "always no", "keep_everything")(lambda layer, x: False)
+wrong("04.6", "always yes", "answering True whatever the layer")(lambda layer, x: True)
+wrong("04.6", "always no", "answering False whatever the layer")(lambda layer, x: False)
 
 
 @wrong("04.6", "invariance", "tests invariance")
@@ -619,6 +743,19 @@ def _(layer, x):
 @wrong("04.6", "all rolls", "rolling")
 def _(layer, x):
     return all(same(layer(x.roll(i, 0)), layer(x).roll(i, 0)) for i in range(len(x)))
+
+
+@wrong("04.6", "reversed order and all rolls", "rolling and with the reversed order")
+def _(layer, x):
+    orders = [torch.arange(len(x)).roll(i) for i in range(len(x))]
+    orders += [order.flip(0) for order in orders]
+    return all(same(layer(x[p]), layer(x)[p]) for p in orders)
+
+
+@wrong("04.6", "reversed order and first two swapped", "swaps at both ends")
+def _(layer, x):
+    orders = [torch.arange(len(x)).flip(0), torch.tensor([1, 0, *range(2, len(x))])]
+    return all(same(layer(x[p]), layer(x)[p]) for p in orders)
 
 
 @wrong("04.6", "first two swapped only", "swapping the first two")
@@ -662,7 +799,7 @@ def _(layer, x):
     return any(same(layer(x[p]), layer(x)[p]) for p in shuffles)
 
 
-@wrong("04.6", "features permuted")
+@wrong("04.6", "features permuted", "shuffling the features, dimension 1")
 def _(layer, x):
     for _ in range(20):
         p = torch.randperm(x.shape[1])
@@ -759,6 +896,12 @@ def _(layer, x):
     return all(same(layer(x[list(p)]), y[list(p)]) for p in itertools.permutations(range(len(x))))
 
 
+@right("04.6", "first two swapped and rolled by one, which give all orders")
+def _(layer, x):
+    orders = [torch.arange(len(x)).roll(1), torch.tensor([1, 0, *range(2, len(x))])]
+    return all(same(layer(x[p]), layer(x)[p]) for p in orders)
+
+
 @right("04.6", "every swap of neighbours, as matrices, in numpy's bool")
 def _(layer, x):
     worst = 0.0
@@ -781,6 +924,20 @@ def test_wrong_answer_is_rejected(given):
 @parametrised(RIGHT)
 def test_right_answer_is_accepted(given):
     assert_accepted(given)
+
+
+def test_wrong_shape_is_not_blamed_on_the_sign_or_the_softmax():
+    for given in WRONG:
+        if given.name in ("a row, not a vector", "weights beside the output"):
+            assert "What to look at" not in judge(find(given.id), given.answer).message
+
+
+@pytest.mark.parametrize(
+    "guess", [lambda layer, x: True, next(a.answer for a in WRONG if a.name == "features permuted")]
+)
+def test_answer_that_never_shuffles_rows_is_not_told_of_chance(guess):
+    message = judge(find("04.6"), guess).message
+    assert "cumulative_sum" in message and "(6, 16)" in message and "once in six" not in message
 
 
 def test_every_exercise_has_enough_answers():

@@ -76,6 +76,11 @@ def test_equal_in_another_container_or_precision(expected, got):
         ({1, 2}, [1, 2], "got a list"),
         (None, 0, "got an int"),
         (1.0, None, "you return None"),
+        (torch.ones(2), (torch.ones(2), torch.ones(2, 2)), "return the output only, not a tuple"),
+        (torch.ones(2), (torch.ones(2), torch.ones(2)), "return the output only, not a tuple"),
+        (1.0, (1.0, "a"), "return the number only, not a tuple"),
+        ([1.0, 2.0], [1.0, "2"], "got a list that holds a string"),
+        ([1.0, 2.0], [[1.0], [2.0, 3.0]], "got a list whose items differ in shape"),
     ],
 )
 def test_difference_is_named(expected, got, says):

@@ -240,6 +240,11 @@ def test_call_of_an_exercise_fits_its_cases(exercise):
         assert len(case.args) == len(exercise.parameters)
 
 
+@pytest.mark.parametrize("exercise", all_exercises().values(), ids=lambda e: e.id)
+def test_last_hint_leaves_a_question_to_the_reader(exercise):
+    assert exercise.hints[-1].endswith("?")
+
+
 def test_exercise_that_is_not_complete_is_refused():
     good = dict(id="04.2", title="t", level="easy", minutes=1, hints=("a", "b", "c"))
     case = Case(expected=1, pointer="p")
