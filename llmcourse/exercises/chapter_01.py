@@ -152,6 +152,8 @@ EXERCISES = (
                  "pair (a, a) twice.", 3 / 4),
             Case((["b", "a", "b"], "a", "a", ["a", "b"], 1), "the pair is (context, word), in this "
                  "order.", 1 / 3),
+            Case((["a", ".", "b", "."], ".", "b", ["a", "b", "."], 1), "nothing stands before the "
+                 "first token: the list is not to be led by a full stop here.", 1 / 2),
             Case((["the", "he", "the", "end"], "he", "the", ["the", "he", "end"], 0.1), "tokens "
                  "are compared whole: `the` is not `he`.", 1.1 / 1.3),
             Case(("the dog bites the man and the dog sleeps".split(), "the", "dog",

@@ -246,6 +246,12 @@ def _(tokens, context, word, vocabulary, k):
     return (bigrams(tokens)[context, word] + k) / (len(tokens) - 1 + k * len(vocabulary))
 
 
+@wrong("01.4", "a full stop before the first token", "nothing stands before")
+def _(tokens, context, word, vocabulary, k):
+    led = [".", *tokens]
+    return (bigrams(led)[context, word] + k) / (Counter(led[:-1])[context] + k * len(vocabulary))
+
+
 @wrong("01.4", "ZeroDivisionError at a new context", "ZeroDivisionError")
 def _(tokens, context, word, vocabulary, k):
     seen = Counter(tokens[:-1])[context]
