@@ -8,9 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from llmcourse.attention import check_heads
-from llmcourse.layers import ACTIVATIONS, Block, LayerNorm, choose
+from llmcourse.layers import ACTIVATIONS, Block, LayerNorm, check_tokens, choose
 from llmcourse.positions import LearnedPositions
-from llmcourse.transformer import check_tokens
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The parts of a transformer around attention: normalisation, feed-forward, and the block."""
+"""The parts of a transformer around attention: norm, feed-forward, the block; checks of input."""
 
 from collections.abc import Callable
 
@@ -205,3 +205,28 @@ def choose(name: str, given: str, known) -> None:
     """Raise a ValueError that lists the `known` values, unless `given` is one of them."""
     if given not in known:
         raise ValueError(f"{name} is {given!r}: choose one of {', '.join(map(repr, known))}")
+
+
+def check_tokens(tokens: Tensor, vocab_size: int) -> None:
+    """Raise an error unless tokens are integers of shape (batch, time), from 0 to vocab_size - 1.
+
+    Reading a value back from a GPU would make it wait, so only on the CPU are ids looked at.
+
+    Raises:
+        TypeError: for tokens that are no integers.
+        ValueError: for tokens of another shape, none, or outside the vocabulary.
+    """
+    if tokens.dtype not in (torch.int64, torch.int32):
+        raise TypeError(f"tokens has dtype {tokens.dtype}, but ids are int64: use tokens.long()")
+    if tokens.dim() != 2 or tokens.numel() == 0:
+        raise ValueError(
+            f"tokens has shape {tuple(tokens.shape)}, but the model reads (batch, time) with one "
+            "token or more: a single sequence is tokens[None], an empty prompt needs a first token"
+        )
+    if tokens.is_cpu and not torch.compiler.is_compiling():
+        low, high = tokens.aminmax()
+        if low < 0 or high >= vocab_size:
+            raise ValueError(
+                f"tokens contains the id {int(low if low < 0 else high)} but vocab_size is "
+                f"{vocab_size}: use the tokenizer that the model was trained with"
+            )

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from llmcourse.attention import check_heads
-from llmcourse.layers import ACTIVATIONS, Block, LayerNorm, choose
+from llmcourse.layers import ACTIVATIONS, Block, LayerNorm, check_tokens, choose
 from llmcourse.positions import sinusoidal_positions
 
 
@@ -201,22 +201,3 @@ class EncoderDecoder(nn.Module):
         x = embedding(tokens) * math.sqrt(self.config.d_model)
         positions = sinusoidal_positions(tokens.shape[1], self.config.d_model, tokens.device)
         return self.dropout(x + positions.to(x.dtype))
-
-
-def check_tokens(tokens: Tensor, vocab_size: int) -> None:
-    """Raise a ValueError unless tokens are (batch, time), and ids below vocab_size.
-
-    Reading ids back from a GPU would make it wait, so only on the CPU are they looked at.
-    """
-    if tokens.dim() != 2 or tokens.numel() == 0:
-        raise ValueError(
-            f"tokens has shape {tuple(tokens.shape)}, but the model reads (batch, time) with one "
-            "token or more: a single sequence is tokens[None]"
-        )
-    if tokens.is_cpu and not torch.compiler.is_compiling():
-        low, high = tokens.aminmax()
-        if low < 0 or high >= vocab_size:
-            raise ValueError(
-                f"tokens contains the id {int(low if low < 0 else high)} but the vocabulary has "
-                f"{vocab_size}: use the tokenizer that the model was trained with"
-            )

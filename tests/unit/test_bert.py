@@ -226,7 +226,7 @@ def test_bad_input_says_what_to_do():
         with pytest.raises(ValueError, match=message):
             BERTConfig(**{**good, **wrong})
     model, tokens = BERT(BERTConfig(**good)), torch.zeros(2, 3, dtype=torch.long)
-    with pytest.raises(ValueError, match="contains the id 5 but the vocabulary has 5"):
+    with pytest.raises(ValueError, match="contains the id 5 but vocab_size is 5"):
         model(tokens + 5)
     with pytest.raises(ValueError, match="length 5 but the model's context_length is 4"):
         model(tokens[:, [0, 0, 0, 0, 0]])

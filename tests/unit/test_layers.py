@@ -5,7 +5,7 @@ from transformers.models.llama.configuration_llama import LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaMLP, LlamaRMSNorm
 
 from llmcourse.attention import causal_mask, padding_mask
-from llmcourse.layers import Block, FeedForward, LayerNorm, RMSNorm
+from llmcourse.layers import Block, FeedForward, LayerNorm, RMSNorm, check_tokens
 
 D_MODEL, N_HEAD, D_FF = 24, 4, 40
 
@@ -175,3 +175,18 @@ def test_wrong_blocks_say_what_to_do():
         Block(D_MODEL, N_HEAD, D_FF)(x, context=x)
     with pytest.raises(ValueError, match="has cross-attention, and was given no context"):
         Block(D_MODEL, N_HEAD, D_FF, cross_attention=True)(x)
+
+
+def test_tokens_that_no_model_can_read_say_what_to_do():
+    for tokens, error, message in [
+        (torch.tensor([[0, 5]]), ValueError, "the id 5 but vocab_size is 5: use the tokenizer"),
+        (torch.tensor([[-1, 4]]), ValueError, "the id -1 but vocab_size is 5"),
+        (torch.zeros(2, 0).long(), ValueError, "an empty prompt needs a first token"),
+        (torch.zeros(2).long(), ValueError, r"shape \(2,\).*a single sequence is tokens\[None\]"),
+        (torch.zeros(1, 2), TypeError, r"dtype torch.float32.*use tokens.long\(\)"),
+    ]:
+        with pytest.raises(error, match=message):
+            check_tokens(tokens, vocab_size=5)
+    for dtype in (torch.int32, torch.int64):
+        check_tokens(torch.tensor([[0, 4]], dtype=dtype), vocab_size=5)
+    check_tokens(torch.zeros(1, 2, dtype=torch.long, device="meta"), vocab_size=5)

@@ -250,7 +250,7 @@ def test_bad_shapes_and_tokens_say_what_to_do():
             EncoderDecoderConfig(**{**good, **wrong})
     model = EncoderDecoder(EncoderDecoderConfig(**good))
     tokens = torch.zeros(2, 3, dtype=torch.long)
-    with pytest.raises(ValueError, match="contains the id 5 but the vocabulary has 5"):
+    with pytest.raises(ValueError, match="contains the id 5 but vocab_size is 5"):
         model(tokens, tokens + 5)
     with pytest.raises(ValueError, match=r"shape \(3,\).*tokens\[None\]"):
         model(tokens[0], tokens)
