@@ -175,15 +175,17 @@ def plot(path: str, seconds: dict[tuple[str, str], numpy.ndarray]) -> None:
     axes = list(dict.fromkeys(curve.axis for curve in CURVES))
     figure, panels = plt.subplots(math.ceil(len(axes) / 2), 2, figsize=(5.6, 5.6))
     for panel, axis in zip(panels.flat, axes, strict=True):
-        for curve in (curve for curve in CURVES if curve.axis == axis):
+        curves = [curve for curve in CURVES if curve.axis == axis]
+        for curve in curves:
             times = numpy.median(seconds[axis, curve.name], axis=0)
             slope, height = numpy.polyfit(numpy.log(curve.sizes), numpy.log(times), 1)
             line = numpy.exp(height) * numpy.array(curve.sizes) ** slope
             panel.plot(curve.sizes, 1e3 * times, "o", color=curve.color)
             label = f"{curve.name}: {slope:.2f}"
             panel.plot(curve.sizes, 1e3 * line, color=curve.color, alpha=0.5, label=label)
-        panel.set_xscale("log", base=2)
-        panel.set_yscale("log")
+        panel.set(xscale="log", yscale="log")
+        panel.set_xticks(curves[0].sizes, curves[0].sizes, fontsize=9)
+        panel.minorticks_off()
         panel.set(xlabel=axis, ylabel="milliseconds")
         bottom, top = panel.get_ylim()
         panel.set_ylim(bottom, top * (top / bottom) ** 0.4)  # room for the legend

@@ -1,4 +1,4 @@
-"""Time and memory of one training step: ours, a plain GPT, and transformers, in the same run.
+"""Time and memory of one training step: ours, a plain GPT and libraries, in the same run.
 
     python benchmarks/training_step.py
     python benchmarks/training_step.py --repeats 3 --precision float32
@@ -8,17 +8,19 @@ A step is forward, backward, clipping and a fused AdamW update.  Speed is relati
 of the first precision; the share of the limit is the step's floating-point operations
 (`llmcourse.scaling.training_flops`) over what one large matrix product of the same precision
 reaches, timed in every repeat too.  Peak memory is that of a process which does nothing else, over
-what it held before the model was made.
+what it held before the model was made.  litgpt and x-transformers take part where installed.
 """
 
 import argparse
 import contextlib
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy
 import torch
+import torch.nn.functional as F
 from peers import PEERS, interleaved, spread
 
 from llmcourse.device import device
@@ -26,6 +28,53 @@ from llmcourse.gpt import GPTConfig
 from llmcourse.scaling import count_parameters, training_flops
 
 SIDE = 2048  # of the matrices that measure the limit
+TINY = GPTConfig(vocab_size=8, context_length=8, n_layer=1, n_head=1, d_model=8)
+
+
+def litgpt(config: GPTConfig):
+    """With rotary positions, since it has no others, and the loss that its own training takes."""
+    from litgpt.config import Config
+    from litgpt.model import GPT
+    from litgpt.utils import chunked_cross_entropy
+
+    model = GPT(
+        Config(
+            vocab_size=config.vocab_size,
+            padded_vocab_size=config.vocab_size,
+            block_size=config.context_length,
+            n_layer=config.n_layer,
+            n_head=config.n_head,
+            n_embd=config.d_model,
+            attn_bias=True,
+            parallel_residual=False,
+            rotary_percentage=1.0,
+        )
+    )
+    model.apply(model._init_weights)
+    model.transformer.wte.weight = model.lm_head.weight
+    return model, lambda tokens, targets: chunked_cross_entropy(model(tokens), targets)
+
+
+def x_transformers(config: GPTConfig):
+    from x_transformers import Decoder, TransformerWrapper
+
+    model = TransformerWrapper(
+        num_tokens=config.vocab_size,
+        max_seq_len=config.context_length,
+        tie_embedding=True,
+        attn_layers=Decoder(
+            dim=config.d_model,
+            depth=config.n_layer,
+            heads=config.n_head,
+            attn_dim_head=config.head_dim,
+            attn_flash=True,
+        ),
+    )
+    return model, lambda tokens, targets: F.cross_entropy(model(tokens).transpose(1, 2), targets)
+
+
+OPTIONAL = {"litgpt": litgpt, "x-transformers": x_transformers}
+MODELS = PEERS | OPTIONAL
 
 
 def precision_context(precision: str):
@@ -37,7 +86,7 @@ def precision_context(precision: str):
 def make_step(name: str, config: GPTConfig, batch: int, precision: str):
     """A function that does one training step on the same random tokens each time."""
     torch.manual_seed(0)
-    model, loss_of = PEERS[name](config)
+    model, loss_of = MODELS[name](config)
     model.to(device()).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     tokens = torch.randint(config.vocab_size, (batch, config.context_length + 1), device=device())
@@ -61,8 +110,7 @@ def memory(name: str, config: GPTConfig, batch: int, precision: str) -> float:
         for _ in range(3):
             step()
         return torch.cuda.max_memory_allocated() / 2**20
-    if "transformers" in name:
-        import transformers.models.gpt2.modeling_gpt2  # noqa: F401  (imports are not the model's)
+    make_step(name, TINY, 1, precision)()  # what is imported on the way is not the model's
     before = status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
     step = make_step(name, config, batch, precision)
@@ -91,7 +139,7 @@ def main() -> None:
     ).items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--precision", nargs="+", default=["float32", "bfloat16"])
-    parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=list(PEERS))
+    parser.add_argument("--peers", nargs="+", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--cpu-seconds", action="store_true", help="see peers.interleaved")
     parser.add_argument("--skip-memory", action="store_true", help="do not measure peak memory")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
@@ -107,6 +155,10 @@ def main() -> None:
         print(memory(given.memory_of, config, given.batch, given.precision[0]))
         return
 
+    for name in OPTIONAL:
+        if name in given.peers and importlib.util.find_spec(name.replace("-", "_")) is None:
+            print(f"{name} is not installed, so it does not take part: pip install {name}")
+            given.peers.remove(name)
     contestants = {}
     for precision in given.precision:
         for name in given.peers:
