@@ -5,7 +5,8 @@
 
 Speed is relative to transformers.  The limit is memory: every new token reads all weights and all
 keys and values so far, so the share of the limit is those bytes over the time, over the bandwidth
-that a matrix-vector product of 256 MiB reaches in the same repeats.
+at which 256 MiB are summed in the same repeats.  (A small model's int8 weights stay in the cache of
+the processor, which is faster.)
 """
 
 import argparse
@@ -17,7 +18,8 @@ from peers import interleaved, ours, plain_gpt, spread
 
 from llmcourse.device import device
 from llmcourse.generation import generate
-from llmcourse.gpt import PRESETS, GPTConfig
+from llmcourse.gpt import GPT, PRESETS, GPTConfig
+from llmcourse.quantization import quantize_int8
 from llmcourse.scaling import count_parameters, kv_cache_bytes, matmul_parameters
 
 SIZES = {
@@ -39,8 +41,8 @@ def plain(config: GPTConfig, prompt, new: int):
     return write
 
 
-def llmcourse(config: GPTConfig, prompt, new: int, use_cache: bool = True):
-    model = ours(config)[0].to(device()).eval()
+def llmcourse(config: GPTConfig, prompt, new: int, prepare=GPT.for_decoding, use_cache=True):
+    model = prepare(ours(config)[0].to(device()).eval())
     return lambda: generate(model, prompt, new, temperature=0, use_cache=use_cache)
 
 
@@ -54,6 +56,8 @@ def huggingface(config: GPTConfig, prompt, new: int):
 PEERS = {
     "transformers": huggingface,
     "llmcourse": llmcourse,
+    "llmcourse, int8": lambda *given: llmcourse(*given, prepare=quantize_int8),
+    "llmcourse, as trained": lambda *given: llmcourse(*given, prepare=lambda model: model),
     "llmcourse, no cache": lambda *given: llmcourse(*given, use_cache=False),
     "plain GPT, no cache": plain,
 }
@@ -68,7 +72,7 @@ def main() -> None:
     parser.add_argument("--cpu-seconds", action="store_true", help="see peers.interleaved")
     given = parser.parse_args()
 
-    matrix, vector = torch.randn(2**13, 2**13, device=device()), torch.randn(2**13, device=device())
+    matrix = torch.randn(2**13, 2**13, device=device())
     print(f"batch 1, prompt of {given.prompt}, {given.new} new tokens, float32, on {device()}")
     for size in given.size:
         config = SIZES[size]
@@ -79,17 +83,18 @@ def main() -> None:
             length = write().shape[1]
             if length != given.prompt + given.new:
                 raise RuntimeError(f"{name} wrote {length - given.prompt} tokens, not {given.new}")
-        contestants["limit"] = lambda: matrix @ vector
+        contestants["limit"] = lambda: matrix.sum()
         seconds = interleaved(contestants, given.repeats, device(), given.cpu_seconds)
 
         cache = kv_cache_bytes(config, time=given.prompt + given.new // 2)  # on average
-        traffic = given.new * (4 * matmul_parameters(config) + cache)
+        weights = matmul_parameters(config)
         bandwidth = matrix.nbytes / seconds["limit"]
         print(f"\n{size}: {count_parameters(config) / 1e6:.1f}M parameters; medians of ", end="")
         print(f"{given.repeats} (quartiles); memory {numpy.median(bandwidth) / 1e9:.0f} GB/s")
         print(f"{'':20} {'tokens/s':>9} {'speed':>18} {'of limit':>9}")
         for name in given.peers:
             times = seconds[name]
+            traffic = given.new * (weights * (1 if "int8" in name else 4) + cache)
             share = numpy.median(traffic / times / bandwidth)
             share = "" if "no cache" in name else f"{share:.0%}"  # they read far more than that
             ratio = spread(seconds[given.peers[0]] / times)

@@ -85,6 +85,8 @@ def generate(
 ) -> Tensor:
     """Continue each prompt, token by token.
 
+    A single prompt on a CPU goes sooner after `model.for_decoding()`, or `quantize_int8(model)`.
+
     Args:
         prompt: ids, (batch, time).
         max_new_tokens: how many to add at most.
@@ -123,7 +125,7 @@ def generate(
     seen = None if repetition_penalty == 1 else _occurring(prompt, mask, model.config.vocab_size)
     ended = torch.zeros(batch, dtype=torch.bool, device=prompt.device)
 
-    with _evaluating(model):
+    with _evaluating(model), torch.inference_mode():
         cache = model.new_cache(batch, time + max_new_tokens) if use_cache else None
         for end in range(time, time + max_new_tokens):
             start = cache[0].length if use_cache else 0
@@ -204,7 +206,7 @@ def beam_search(
     scores, lengths = torch.zeros(1, device=device), torch.zeros(1, device=device)
     ended = torch.zeros(1, dtype=torch.bool, device=device)
 
-    with _evaluating(model):
+    with _evaluating(model), torch.inference_mode():
         cache = model.new_cache(1, time + max_new_tokens) if use_cache else None
         for _ in range(max_new_tokens):
             start = cache[0].length if use_cache else 0

@@ -358,6 +358,13 @@ def test_generated_tokens_can_be_trained_on():
     model(tokens[:, :-1], tokens[:, 1:]).loss.backward()
     assert all(weight.grad is not None for weight in model.parameters())
 
+    stopped = generate(model, tokens[:1, :5], 10, stop_token=int(tokens[0, 5]), generator=seeded())
+    beams, scores = beam_search(model, tokens[:1, :5], 4, n_beam=2)
+    spoken = speculative_generate(model, model, tokens[:1, :5], 4, generator=seeded())
+    for text in (stopped, beams, spoken):
+        model(text[:, :-1], text[:, 1:]).loss.backward()
+    assert not any(t.is_inference() for t in (tokens, stopped, beams, scores, spoken))
+
 
 def test_bfloat16_models_generate():
     model = tiny().bfloat16()

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch.func import functional_call
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
+from llmcourse.checkpoints import load_checkpoint, save_checkpoint
 from llmcourse.gpt import GPT, POSITIONS, PRESETS, GPTConfig
 from llmcourse.huggingface import GPT2, LLAMA
 from llmcourse.layers import ACTIVATIONS
@@ -206,6 +207,22 @@ def test_the_last_logits_can_be_had_alone():
     with torch.no_grad():
         full = model(tokens).logits
         torch.testing.assert_close(model(tokens, n_logits=2).logits, full[:, -2:])
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_prepared_for_decoding_it_is_the_same_model(kind, tmp_path):
+    model, prepared = build(**kind), build(**kind).for_decoding()
+    tokens, before = random_tokens(), model.state_dict()
+    assert prepared.blocks[0].attention.output.weight.stride() == (1, model.config.d_model)
+    torch.testing.assert_close(dict(prepared.state_dict()), dict(before), rtol=0, atol=0)
+    for each in (model, prepared):
+        each(tokens, tokens).loss.backward()
+    torch.testing.assert_close(prepared(tokens).logits, model(tokens).logits)
+    gradients = [{n: p.grad for n, p in m.named_parameters()} for m in (prepared, model)]
+    torch.testing.assert_close(*gradients)
+    save_checkpoint(tmp_path, prepared)
+    load_checkpoint(tmp_path, other := build(seed=1, **kind))
+    torch.testing.assert_close(dict(other.state_dict()), dict(before), rtol=0, atol=0)
 
 
 def test_ignored_targets_do_not_count():
