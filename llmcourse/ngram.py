@@ -31,12 +31,12 @@ class NGramModel:
         smoothing: `"kneser-ney"` or `"add-k"`.
         k: what add-k adds to every count.
         discount: between 0 and 1; estimated per order when not given.
-        vocabulary: every token that may ever occur; by default those of `tokens`.  For bytes it is
-            always all 256.
+        vocabulary: every token that may ever occur, those of `tokens` among them, which it is by
+            default.  For bytes it is always all 256.
 
     Raises:
         ValueError: for an order below 1, an unknown smoothing, a negative `k`, a discount outside
-            [0, 1], or a text shorter than the order.
+            [0, 1], a text shorter than the order, or one with a token outside the vocabulary.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class NGramModel:
         if isinstance(tokens, bytes):
             vocabulary = range(256)
         self.vocabulary = sorted(set(tokens if vocabulary is None else vocabulary))
+        self._check_known(tokens)
 
         # counts[n] maps an n-gram to its count: how often it was seen for the longest n, in how
         # many different contexts for the shorter ones (each distinct (n+1)-gram is one context).
@@ -93,15 +94,18 @@ class NGramModel:
         With add-k and `k=0` it is nan after a context that never occurred: nothing was counted.
 
         Raises:
-            ValueError: for a token outside the vocabulary.
+            ValueError: for a token outside the vocabulary, or more than one.
+            TypeError: for a context of another kind than the training text.
         """
-        token, context = self._token(token), _sliceable(context) if len(context) else self._empty
+        token, context = self._token(token), self._text(context)
+        if len(token) != 1:
+            raise ValueError(f"token is {token!r}: give one; bits measures a whole text")
         self._check_known(token)
         return self._probability(token, context[max(0, len(context) + 1 - self.order) :])
 
     def distribution(self, context: Sequence = ()) -> numpy.ndarray:
         """P(· | context) over `self.vocabulary`, shape (vocab_size,)."""
-        context = _sliceable(context) if len(context) else self._empty
+        context = self._text(context)
         context = context[max(0, len(context) + 1 - self.order) :]
         tokens = map(self._token, self.vocabulary)
         return numpy.array([self._probability(token, context) for token in tokens])
@@ -113,8 +117,9 @@ class NGramModel:
 
         Raises:
             ValueError: for a token outside the vocabulary.
+            TypeError: for a text of another kind than the training text.
         """
-        tokens, order = _sliceable(tokens), self.order
+        tokens, order = self._text(tokens), self.order
         self._check_known(tokens)
         probabilities = [
             self._probability(tokens[i : i + 1], tokens[max(0, i - order + 1) : i])
@@ -128,13 +133,30 @@ class NGramModel:
 
         Returns the same kind of sequence as the training text (bytes, str or tuple), without the
         prompt.
+
+        Raises:
+            ValueError: with add-k and `k=0`, after a context that never occurred.
+            TypeError: for a prompt of another kind than the training text.
         """
-        text = _sliceable(prompt) if len(prompt) else self._empty
+        text = self._text(prompt)
         for u in torch.rand(length, generator=generator, dtype=torch.float64).tolist():
             cumulative = self.distribution(text[max(0, len(text) + 1 - self.order) :]).cumsum()
+            if math.isnan(cumulative[-1]):
+                raise ValueError(
+                    f"nothing was ever seen after {text[max(0, len(text) + 1 - self.order) :]!r}, "
+                    "so with k=0 there is no next token: choose k > 0, or a prompt that occurred"
+                )
             index = cumulative.searchsorted(u * cumulative[-1], side="right")
             text += self._token(self.vocabulary[index])
         return text[len(prompt) :]
+
+    def _text(self, tokens: Sequence) -> bytes | str | tuple:
+        """Tokens as the kind of sequence that was counted; no slice of another kind is found."""
+        tokens = _sliceable(tokens) if len(tokens) else self._empty
+        if not isinstance(tokens, type(self._empty)):
+            given, read = type(tokens).__name__, type(self._empty).__name__
+            raise TypeError(f"tokens are a {given}, but the model has read a {read}: give one")
+        return tokens
 
     def _check_known(self, tokens) -> None:
         unknown = set(tokens) - set(self.vocabulary)

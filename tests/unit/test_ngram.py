@@ -119,3 +119,31 @@ def test_a_token_outside_the_vocabulary_says_what_to_do():
 def test_bad_arguments_say_what_to_do(arguments, message):
     with pytest.raises(ValueError, match=message):
         NGramModel(TEXT, **arguments)
+
+
+def test_a_training_text_outside_the_given_vocabulary_is_refused():
+    with pytest.raises(ValueError, match=r"'c' is not among the 2 tokens"):
+        NGramModel("abcabc", 1, vocabulary="ab")
+
+
+def test_a_text_of_another_kind_is_refused_for_it_would_match_nothing():
+    of_characters, of_words = NGramModel(BOOK, 3), NGramModel(BOOK.split(), 3)
+    assert of_words.bits(["the", "cat"]).sum() > 0
+    generator = torch.Generator()
+    for wrong in (
+        lambda: of_characters.probability("a", ["t", "h"]),
+        lambda: of_characters.distribution(("t", "h")),
+        lambda: of_words.bits("the cat"),
+        lambda: of_words.sample(2, generator, prompt="the cat"),
+    ):
+        with pytest.raises(TypeError, match="but the model has read a (str|tuple): give one"):
+            wrong()
+    with pytest.raises(ValueError, match="token is 'at': give one; bits measures a whole text"):
+        of_characters.probability("at", "c")
+
+
+def test_sampling_on_after_what_was_never_seen_says_that_nothing_was_counted():
+    model = NGramModel("abcab", 2, smoothing="add-k", k=0)
+    assert model.sample(4, torch.Generator(), prompt="a") == "bcab"
+    with pytest.raises(ValueError, match="nothing was ever seen after ''.*choose k > 0"):
+        model.sample(4, torch.Generator())
