@@ -21,7 +21,7 @@ def perplexity(bits: Sequence[float]) -> float:
     """
     if len(bits) == 0:
         raise ValueError("bits is empty: perplexity is a mean over at least one token")
-    return float(numpy.exp2(numpy.mean(bits)))
+    return float(numpy.exp2(numpy.mean(numpy.asarray(bits))))
 
 
 def bits_per_byte(bits: Sequence[float], text: str) -> float:
@@ -34,7 +34,7 @@ def bits_per_byte(bits: Sequence[float], text: str) -> float:
     """
     if not text:
         raise ValueError("text is empty: there is no byte to spread the bits over")
-    return float(numpy.sum(bits)) / len(text.encode("utf-8"))
+    return float(numpy.sum(numpy.asarray(bits))) / len(text.encode("utf-8"))
 
 
 def accuracy(predictions: Sequence, labels: Sequence) -> float:
@@ -79,7 +79,8 @@ def calibration(
         n_bins: bin i holds confidences in (i / n_bins, (i + 1) / n_bins]; the first holds 0 too.
 
     Raises:
-        ValueError: when the two differ in length, are empty, or a confidence is no probability.
+        ValueError: when the two differ in length, are empty, a confidence is no probability, or
+            there is no bin.
     """
     confidence, correct = numpy.asarray(confidence, float), numpy.asarray(correct, float)
     if len(confidence) != len(correct) or len(confidence) == 0:
@@ -87,7 +88,9 @@ def calibration(
             f"got {len(confidence)} confidences for {len(correct)} answers: give one for each of "
             "at least one answer"
         )
-    if confidence.min() < 0 or confidence.max() > 1:
+    if n_bins < 1:
+        raise ValueError(f"n_bins is {n_bins}: choose 1 or more")
+    if not (confidence.min() >= 0 and confidence.max() <= 1):
         raise ValueError("a confidence lies outside 0 to 1: give probabilities, not logits")
     edges = numpy.linspace(0, 1, n_bins + 1)[1:-1]
     bins = numpy.searchsorted(edges, confidence, side="left")

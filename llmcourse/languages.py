@@ -82,14 +82,21 @@ class MarkovLanguage:
             Their mean is the entropy rate, up to the luck of a finite text.
 
         Raises:
-            ValueError: when the text is not longer than the context.
+            ValueError: when the text is not longer than the context, or a symbol is outside the
+                vocabulary.
         """
+        text = torch.as_tensor(text)
         if len(text) <= self.order:
             raise ValueError(
                 f"text has {len(text)} symbols, but a context alone has {self.order}: "
                 "no symbol is left to measure"
             )
-        windows = torch.as_tensor(text).unfold(0, self.order + 1, 1)
+        if text.min() < 0 or text.max() >= self.vocab_size:
+            raise ValueError(
+                f"text has symbols from {text.min()} to {text.max()}, but the language has those "
+                f"from 0 to {self.vocab_size - 1}"
+            )
+        windows = text.unfold(0, self.order + 1, 1)
         return -self.transition[tuple(windows.T)].log2()
 
     def sample(self, length: int, generator: torch.Generator) -> torch.Tensor:

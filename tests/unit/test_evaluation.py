@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy
 import pytest
+import torch
 
 from llmcourse.evaluation import (
     accuracy,
@@ -24,6 +25,12 @@ def test_perplexity_of_halves_quarters_and_eighths_is_four():
 def test_perplexity_of_a_uniform_model_is_the_size_of_its_vocabulary():
     assert perplexity([math.log2(50257)] * 7) == pytest.approx(50257)
     assert perplexity([0.0, 0.0]) == 1
+
+
+def test_surprises_may_be_a_tensor():
+    bits = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    assert perplexity(bits) == pytest.approx(4)
+    assert bits_per_byte(bits, "abc") == pytest.approx(2)
 
 
 def test_perplexity_with_an_impossible_token_is_infinite():
@@ -108,3 +115,7 @@ def test_predictions_without_labels_are_an_error():
         calibration([0.5], [True, False])
     with pytest.raises(ValueError, match="probabilities, not logits"):
         calibration([0.5, 3.2], [True, False])
+    with pytest.raises(ValueError, match="probabilities, not logits"):
+        calibration([0.5, math.nan], [True, False])
+    with pytest.raises(ValueError, match="n_bins is 0"):
+        calibration([0.5], [True], n_bins=0)

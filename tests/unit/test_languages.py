@@ -81,6 +81,9 @@ def test_bad_tables_and_lengths_say_what_is_wrong():
         language.sample(-1, seeded())
     with pytest.raises(ValueError, match="no symbol is left"):
         language.bits(torch.tensor([0, 1]))
+    for wrong in (-1, 3):
+        with pytest.raises(ValueError, match=f"symbols from .*{wrong}.*those from 0 to 2"):
+            language.bits(torch.tensor([0, 1, wrong, 2]))
 
 
 TOSS = {"story": {"<coin> and <coin>": 3, "nothing": 1}, "coin": {"heads": 1, "tails": 1}}
