@@ -65,7 +65,7 @@ class TokenDataset:
             vocab_size: ids are from 0 to `vocab_size - 1`.
 
         Raises:
-            ValueError: when there are no ids, or one is outside the vocabulary.
+            ValueError: when there are no ids, or one is no whole number of the vocabulary.
         """
         dtype = numpy.dtype("<u2" if vocab_size <= 2**16 else "<u4")
         written, tokens = 0, iter(tokens)
@@ -73,6 +73,8 @@ class TokenDataset:
             _write_header(file, dtype, written)
             while piece := list(itertools.islice(tokens, 2**16)):
                 array = numpy.array(piece)
+                if array.dtype.kind not in "iu":
+                    raise ValueError(f"tokens are {array.dtype}, but ids are whole numbers")
                 if array.min() < 0 or array.max() >= vocab_size:
                     wrong = array[(array < 0) | (array >= vocab_size)][0]
                     raise ValueError(
@@ -115,8 +117,11 @@ def get_batch(
         `targets[:, i]` follows `tokens[:, i]` in the text.
 
     Raises:
-        ValueError: when the text is too short for one window and its last target.
+        ValueError: when the text is too short for one window and its last target, or a window or
+            the batch would be empty.
     """
+    if batch < 1 or time < 1:
+        raise ValueError(f"batch is {batch} and time is {time}: choose 1 or more of both")
     if len(dataset) < time + 1:
         raise ValueError(
             f"the dataset has {len(dataset)} tokens, but a window of {time} and the token after it "
@@ -125,9 +130,10 @@ def get_batch(
     starts = torch.randint(len(dataset) - time, (batch, 1), generator=generator).numpy()
     windows = torch.from_numpy(dataset.tokens[starts + numpy.arange(time + 1)].astype(numpy.int64))
     if device is not None:
-        if torch.device(device).type == "cuda":
-            windows = windows.pin_memory()  # so that the copy runs beside the computation
-        windows = windows.to(device, non_blocking=True)
+        # From pinned memory the copy runs beside the computation.  Elsewhere nothing may overtake
+        # it: MPS would go on reading memory that is no longer ours (PyTorch issue 139550).
+        pinned = torch.device(device).type == "cuda"
+        windows = (windows.pin_memory() if pinned else windows).to(device, non_blocking=pinned)
     return windows[:, :-1].contiguous(), windows[:, 1:].contiguous()
 
 

@@ -110,6 +110,8 @@ def test_packing_loses_nothing(context_length):
         (lambda: TokenDataset([[1, 2]]), r"shape \(1, 2\).*one row of whole numbers"),
         (lambda: TokenDataset([0.5]), "dtype float64.*whole numbers"),
         (lambda: get_batch(TokenDataset([1, 2, 3]), 1, 3), "3 tokens, but a window of 3.*take 4"),
+        (lambda: get_batch(TokenDataset([1, 2, 3]), 0, 2), "batch is 0 and time is 2: choose 1"),
+        (lambda: get_batch(TokenDataset([1, 2, 3]), 4, 0), "batch is 4 and time is 0: choose 1"),
         (lambda: pack_documents([[]], 0, 4), "nothing to pack"),
         (lambda: pack_documents([[1]], 0, 0), "a row holds at least 1"),
     ],
@@ -123,6 +125,27 @@ def test_bad_input_says_what_to_do(wrong, message):
 def test_ids_are_from_0_to_below_the_vocab_size(tmp_path, wrong):
     with pytest.raises(ValueError, match=f"token 2 is {wrong}, but with a vocab_size of 4"):
         TokenDataset.write(tmp_path / "text.npy", [0, 3, wrong], vocab_size=4)
+
+
+def test_ids_that_are_no_whole_numbers_are_not_cut_to_some(tmp_path):
+    with pytest.raises(ValueError, match="tokens are float64, but ids are whole numbers"):
+        TokenDataset.write(tmp_path / "text.npy", [0, 1.5], vocab_size=4)
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_from_pinned_memory_is_a_batch_copied_without_waiting(monkeypatch):
+    """Elsewhere the source is freed while it is still being read, PyTorch issue 139550."""
+    asked, to = [], torch.Tensor.to
+
+    def watched(self, device, non_blocking):
+        asked.append(non_blocking)
+        return to(self, "cpu")
+
+    monkeypatch.setattr(torch.Tensor, "to", watched)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
+    for name in ("cpu", "mps", "cuda"):
+        get_batch(TokenDataset([1, 2, 3]), 2, 2, device=name)
+    assert asked == [False, False, True]
 
 
 def test_no_tokens_make_no_file(tmp_path):
