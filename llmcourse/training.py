@@ -1,5 +1,6 @@
 """Training a model: the schedule of the learning rate, the optimiser, and the loop around them."""
 
+import importlib.util
 import json
 import math
 import time
@@ -33,7 +34,7 @@ class TrainingConfig:
             longer; None leaves it.
         mixed_precision: matrix products in bfloat16 where the device gains from it.
         compile: whether to compile the model; by default on a GPU only, where the minute that it
-            takes is soon won back.
+            takes is soon won back, and there only with Triton, which Windows lacks.
         log_every, evaluate_every, save_every: steps between two lines of the log, two evaluations,
             and two checkpoints.
         evaluation_batches: batches that one evaluation takes, the same ones every time.
@@ -172,7 +173,9 @@ class Trainer:
         self.optimizer = configure_optimizer(
             model, config.learning_rate, config.weight_decay, config.betas
         )
-        compiled = self.device.type == "cuda" if config.compile is None else config.compile
+        compiled = config.compile
+        if compiled is None:
+            compiled = self.device.type == "cuda" and importlib.util.find_spec("triton") is not None
         # Not model.compile(): what the reader does with the model later stays uncompiled.
         self._forward = torch.compile(model) if compiled else model
         self.windows = torch.Generator().manual_seed(config.seed)

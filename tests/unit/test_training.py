@@ -188,6 +188,21 @@ def test_a_gpt_learns_to_count_and_a_saved_one_goes_on_counting(tmp_path):
     assert tokens[0].tolist() == [3, 4] + [0, 1, 2, 3, 4] * 3 + [0, 1, 2]
 
 
+@pytest.mark.parametrize("asked", [None, True, False])
+@pytest.mark.parametrize("triton", [True, False])
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_a_model_is_compiled_by_itself_only_where_that_can_work(monkeypatch, kind, triton, asked):
+    compiled = []
+    monkeypatch.setattr(llmcourse.training, "device", lambda: torch.device(kind))
+    monkeypatch.setattr(nn.Module, "to", lambda self, device: self)
+    monkeypatch.setattr(torch, "compile", compiled.append)
+    monkeypatch.setattr(
+        llmcourse.training.importlib.util, "find_spec", lambda _: object() if triton else None
+    )
+    trainer(compile=asked)
+    assert bool(compiled) == (kind == "cuda" and triton if asked is None else asked)
+
+
 def test_bfloat16_products_train_to_about_the_same_loss():
     losses = [
         trainer(mixed_precision=mixed, steps=40).train()[-1]["loss"] for mixed in (False, True)
