@@ -36,6 +36,7 @@ class Family:
         defaults: what the library takes where `config.json` says nothing.
         needed: settings of theirs without which a model computes something that ours does not.
         fixed: settings of ours that all models of the family have.
+        also_dropout: theirs that `fields["dropout"]` leaves out, where we have one for all.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Family:
     defaults: dict = field(default_factory=dict)
     needed: dict = field(default_factory=dict)
     fixed: dict = field(default_factory=dict)
+    also_dropout: tuple[str, ...] = ()
 
     def our_config(self, settings: dict, weights: Collection[str]) -> Config:
         """Our config for what `config.json` says; `weights` are the names of those beside it.
@@ -106,6 +108,7 @@ class Family:
         # Token ids of a start and an end are the tokenizer's matter; the library's defaults may
         # lie outside the vocabulary.
         ids = {"bos_token_id": None, "eos_token_id": None}
+        settings |= dict.fromkeys(self.also_dropout, config.dropout)
         return {"architectures": [architecture], "model_type": self.name} | ids | settings
 
 
@@ -214,6 +217,7 @@ GPT2 = Family(
     activations={"gelu_tanh": "gelu_new", "gelu": "gelu", "relu": "relu"},
     defaults={"n_inner": None, "tie_word_embeddings": True},
     needed={"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False},
+    also_dropout=("attn_pdrop", "embd_pdrop"),
 )
 
 LLAMA = Family(
@@ -268,7 +272,12 @@ BERT_FAMILY = Family(
         "norm_eps": "layer_norm_eps",
     },
     activations={"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu"},
-    needed={"position_embedding_type": "absolute"},
+    needed={
+        "position_embedding_type": "absolute",
+        "is_decoder": False,
+        "tie_word_embeddings": True,
+    },
+    also_dropout=("attention_probs_dropout_prob",),
 )
 
 FAMILIES = {family.name: family for family in (GPT2, LLAMA, BERT_FAMILY)}

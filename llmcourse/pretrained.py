@@ -98,7 +98,12 @@ def _read(folder: Path) -> tuple[dict, dict[str, Tensor]]:
                 "save_pretrained of transformers writes them; pickles such as pytorch_model.bin "
                 "are never read"
             )
-    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    try:
+        settings = dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{folder / 'config.json'} is damaged ({error}): delete {folder} and fetch it again"
+        ) from error
     tensors = {}
     for file in files:
         try:
