@@ -29,10 +29,12 @@ FORMAT = 1
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """What `load_checkpoint` found: the number of steps done and the model's configuration."""
+    """What `load_checkpoint` found: the number of steps done, the model's configuration, and the
+    names of the random generators."""
 
     step: int
     config: dict | None
+    generators: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -77,6 +79,7 @@ def save_checkpoint(
 
     tensors = {f"generator.{name}": g.get_state() for name, g in (generators or {}).items()}
     manifest = {"format": FORMAT, "step": step, "config": _plain(config, model), "optimizer": None}
+    manifest["generators"] = list(generators or {})
     if optimizer is not None:
         state, manifest["optimizer"] = _take_apart(optimizer)
         tensors |= state
@@ -134,7 +137,7 @@ def load_checkpoint(
         optimizer.load_state_dict(_put_together(tensors, manifest["optimizer"]))
     for name, generator in (generators or {}).items():
         generator.set_state(tensors[f"generator.{name}"])
-    return Checkpoint(manifest["step"], manifest["config"])
+    return Checkpoint(manifest["step"], manifest["config"], tuple(manifest.get("generators", ())))
 
 
 # ------------------------------------------------------------------------- files and hashes

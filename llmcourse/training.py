@@ -239,11 +239,14 @@ class Trainer:
         )
 
     def load(self) -> None:
-        """Go back to the checkpoint in the folder: weights, optimiser, random numbers and log."""
+        """Go back to the checkpoint in the folder: weights, optimiser, random numbers and log.
+
+        A run that was saved on a CPU can go on on a GPU, only with other random numbers in dropout.
+        """
         self._check_folder()
-        checkpoint = load_checkpoint(
-            self.folder, self.model, self.optimizer, generators=self._generators()
-        )
+        saved = load_checkpoint(self.folder).generators
+        generators = {name: g for name, g in self._generators().items() if name in saved}
+        checkpoint = load_checkpoint(self.folder, self.model, self.optimizer, generators=generators)
         log, self.step = self.folder / LOG, checkpoint.step
         text = log.read_text(encoding="utf-8") if log.exists() else ""
         whole = [json.loads(line) for line in text.splitlines() if line.endswith("}")]

@@ -92,6 +92,7 @@ def test_random_generators_go_on_where_they_were(tmp_path):
     expected = torch.rand(3, generator=draws), torch.rand(3)
     fresh = torch.Generator()
     load_checkpoint(tmp_path, generators={"data": fresh, "dropout": torch.default_generator})
+    assert load_checkpoint(tmp_path).generators == ("data", "dropout")
     assert torch.equal(expected[0], torch.rand(3, generator=fresh))
     assert torch.equal(expected[1], torch.rand(3))
 

@@ -252,6 +252,20 @@ def test_a_resumed_run_equals_one_that_never_stopped_bit_for_bit(tmp_path, stop)
     assert straight.history[-1]["validation_loss"] == second.history[-1]["validation_loss"]
 
 
+def test_a_run_saved_on_a_cpu_goes_on_on_a_gpu(tmp_path, monkeypatch):
+    """The GPU's own generator, from which dropout draws there, is in no checkpoint of a CPU."""
+    trainer(None, None, tmp_path).train(until=5)
+    of_cpu, of_gpu = Trainer._generators, torch.Generator().manual_seed(3)
+    monkeypatch.setattr(Trainer, "_generators", lambda run: of_cpu(run) | {"dropout_cuda": of_gpu})
+    second = trainer(None, None, tmp_path)
+    second.train(resume=True)
+    monkeypatch.undo()
+    straight = trainer()
+    straight.train()
+    assert second.step == 12 and of_gpu.initial_seed() == 3
+    assert_same_weights(straight.model, second.model)
+
+
 def test_the_log_has_each_step_once_after_a_crash(tmp_path):
     first = trainer(None, TEXT, tmp_path, save_every=4, log_every=2, evaluate_every=4)
     first.train(until=4)
