@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from llmcourse.attention import check_heads
-from llmcourse.layers import ACTIVATIONS, Block, LayerNorm, check_tokens, choose
+from llmcourse.layers import ACTIVATIONS, Block, LayerNorm, check_tokens, choose, cross_entropy
 from llmcourse.positions import LearnedPositions
 
 
@@ -170,7 +170,7 @@ class BERT(nn.Module):
         logits = F.linear(guess, self.token_embedding.weight, self.head_bias)
         if targets is None:
             return BERTOutput(x, logits, None)
-        loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+        loss = cross_entropy(logits, targets)
         return BERTOutput(x, logits, loss)
 
     def _check(self, tokens: Tensor, mask, targets, segments) -> None:

@@ -9,7 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from llmcourse.attention import KVCache, causal_mask, check_heads
-from llmcourse.layers import ACTIVATIONS, NORMS, Block, choose, make_norm
+from llmcourse.layers import (
+    ACTIVATIONS,
+    NORMS,
+    Block,
+    check_tokens,
+    choose,
+    cross_entropy,
+    make_norm,
+)
 from llmcourse.positions import LearnedPositions, RotaryPositions, alibi_bias, sinusoidal_positions
 
 POSITIONS = ("learned", "sinusoidal", "rope", "alibi", "none")
@@ -247,7 +255,7 @@ class GPT(nn.Module):
         logits = F.linear(x, self.token_embedding.weight) if tied else self.head(x)
         if targets is None:
             return GPTOutput(logits, None)
-        return GPTOutput(logits, F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten()))
+        return GPTOutput(logits, cross_entropy(logits, targets))
 
     def new_cache(self, batch: int, max_length: int | None = None) -> list[KVCache]:
         """An empty cache for each layer, for `max_length` tokens, by default the whole context."""
@@ -276,16 +284,7 @@ class GPT(nn.Module):
         return self
 
     def _check(self, tokens: Tensor, past: int, mask: Tensor | None) -> None:
-        if tokens.dtype not in (torch.int64, torch.int32):
-            raise TypeError(
-                f"tokens has dtype {tokens.dtype}, but ids are int64: use tokens.long()"
-            )
-        if tokens.dim() != 2 or tokens.numel() == 0:
-            raise ValueError(
-                f"tokens has shape {tuple(tokens.shape)}, but the model reads (batch, time) with "
-                "one token or more: a single sequence is tokens[None], an empty prompt needs a "
-                "first token"
-            )
+        check_tokens(tokens, self.config.vocab_size)
         total, limit = past + tokens.shape[1], self.config.context_length
         cached = f", {past} of them in the cache," if past else ""
         if total > limit:
@@ -299,12 +298,3 @@ class GPT(nn.Module):
                 f"True = a real token, and here ({len(tokens)}, {total}): one entry for each of "
                 f"{total} tokens{cached} in each sequence"
             )
-        # Reading a value back from a GPU would make it wait, so only the CPU looks.
-        if tokens.is_cpu and not torch.compiler.is_compiling():
-            low, high = tokens.aminmax()
-            if low < 0 or high >= self.config.vocab_size:
-                wrong = int(low if low < 0 else high)
-                raise ValueError(
-                    f"tokens contains the id {wrong} but vocab_size is {self.config.vocab_size}: "
-                    "use the tokenizer that the model was trained with"
-                )

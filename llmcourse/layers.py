@@ -230,3 +230,19 @@ def check_tokens(tokens: Tensor, vocab_size: int) -> None:
                 f"tokens contains the id {int(low if low < 0 else high)} but vocab_size is "
                 f"{vocab_size}: use the tokenizer that the model was trained with"
             )
+
+
+def cross_entropy(logits: Tensor, targets: Tensor, n_chunks: int = 8) -> Tensor:
+    """The mean surprise of the targets, a scalar in nats; those of -100 do not count.
+
+    This is `F.cross_entropy` in float32, piece by piece: large buffers come from the system and go
+    back to it, and on a CPU fetching their pages takes longer than the arithmetic.
+
+    Args:
+        logits: (batch, time, vocab_size).
+        targets: ids, (batch, time).
+    """
+    logits, targets = logits.flatten(0, 1), targets.flatten()
+    pieces = zip(logits.chunk(n_chunks), targets.chunk(n_chunks), strict=True)
+    losses = [F.cross_entropy(piece.float(), ids, reduction="sum") for piece, ids in pieces]
+    return torch.stack(losses).sum() / (targets != -100).sum()

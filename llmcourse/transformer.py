@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from llmcourse.attention import check_heads
-from llmcourse.layers import ACTIVATIONS, Block, LayerNorm, check_tokens, choose
+from llmcourse.layers import ACTIVATIONS, Block, LayerNorm, check_tokens, choose, cross_entropy
 from llmcourse.positions import sinusoidal_positions
 
 
@@ -143,7 +143,7 @@ class EncoderDecoder(nn.Module):
         logits = self.decode(target, self.encode(source, source_mask), source_mask)
         if labels is None:
             return EncoderDecoderOutput(logits, None)
-        loss = F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten())
+        loss = cross_entropy(logits, labels)
         return EncoderDecoderOutput(logits, loss)
 
     def encode(self, source: Tensor, source_mask: Tensor | None = None) -> Tensor:

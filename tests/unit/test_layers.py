@@ -1,11 +1,19 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from transformers.activations import ACT2FN
 from transformers.models.llama.configuration_llama import LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaMLP, LlamaRMSNorm
 
 from llmcourse.attention import causal_mask, padding_mask
-from llmcourse.layers import Block, FeedForward, LayerNorm, RMSNorm, check_tokens
+from llmcourse.layers import (
+    Block,
+    FeedForward,
+    LayerNorm,
+    RMSNorm,
+    check_tokens,
+    cross_entropy,
+)
 
 D_MODEL, N_HEAD, D_FF = 24, 4, 40
 
@@ -190,3 +198,14 @@ def test_tokens_that_no_model_can_read_say_what_to_do():
     for dtype in (torch.int32, torch.int64):
         check_tokens(torch.tensor([[0, 4]], dtype=dtype), vocab_size=5)
     check_tokens(torch.zeros(1, 2, dtype=torch.long, device="meta"), vocab_size=5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("time", [1, 7, 40])  # fewer tokens than pieces, and pieces of two sizes
+def test_the_loss_in_pieces_equals_pytorchs(dtype, time):
+    generator = torch.Generator().manual_seed(time)
+    logits = torch.randn(3, time, 11, generator=generator).to(dtype).requires_grad_()
+    targets = torch.randint(11, (3, time), generator=generator)
+    targets[:2, 0] = -100
+    theirs = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+    assert_same(cross_entropy(logits, targets), theirs, logits, atol=1e-6)
