@@ -98,8 +98,8 @@ def generate(
             for every new one: the same tokens, sooner.
         mask: for prompts of unequal length, as `left_pad` makes it, (batch, time).
         repetition_penalty: above 1, tokens that already occurred become less likely: their logit
-            is divided by it where positive and multiplied where negative.  Source: Keskar et al.,
-            "CTRL", 2019, section 4.1.
+            is divided by it where positive (Keskar et al., "CTRL", 2019, section 4.1) and, as the
+            transformers library has it, multiplied by it where negative.
 
     Returns:
         Prompts and continuations, (batch * num_return_sequences, time + new), those of one prompt
@@ -109,7 +109,7 @@ def generate(
         ValueError: for an empty prompt, an id outside the vocabulary, more tokens than the model's
             context_length, and for options out of range.
     """
-    prompt, mask = _check_prompt(model, prompt, max_new_tokens, mask)
+    prompt, mask = _check_prompt(model, prompt, max_new_tokens, stop_token, mask)
     _check_sampling(temperature, top_k, top_p)
     if num_return_sequences < 1 or repetition_penalty <= 0:
         raise ValueError(
@@ -196,7 +196,7 @@ def beam_search(
     Raises:
         ValueError: as `generate`, and for a batch of prompts or an `n_beam` below 1.
     """
-    tokens, _ = _check_prompt(model, prompt, max_new_tokens)
+    tokens, _ = _check_prompt(model, prompt, max_new_tokens, stop_token)
     if len(tokens) != 1 or n_beam < 1:
         raise ValueError(
             f"prompt has {len(tokens)} rows and n_beam is {n_beam}: beam search continues one "
@@ -271,7 +271,7 @@ def speculative_generate(
     """
     _check_sampling(temperature, top_k, top_p)
     for each in (model, draft):
-        tokens, _ = _check_prompt(each, prompt, max_new_tokens)
+        tokens, _ = _check_prompt(each, prompt, max_new_tokens, stop_token)
     vocab_sizes = model.config.vocab_size, draft.config.vocab_size
     if vocab_sizes[0] != vocab_sizes[1]:
         raise ValueError(
@@ -342,7 +342,9 @@ def _draw(weights: Tensor, generator: torch.Generator | None) -> Tensor:
 
 def _random(shape: Sequence[int], device: torch.device, generator: torch.Generator | None):
     where = device if generator is None else generator.device
-    return torch.rand(shape, device=where, generator=generator).to(device, non_blocking=True)
+    # Only CUDA waits by itself for a copy that is under way.
+    drawn = torch.rand(shape, device=where, generator=generator)
+    return drawn.to(device, non_blocking=device.type == "cuda")
 
 
 def _occurring(prompt: Tensor, mask: Tensor | None, vocab_size: int) -> Tensor:
@@ -382,10 +384,14 @@ def _check_sampling(temperature: float, top_k: int | None, top_p: float | None) 
 
 
 def _check_prompt(
-    model: nn.Module, prompt: Tensor, max_new_tokens: int, mask: Tensor | None = None
+    model: nn.Module,
+    prompt: Tensor,
+    max_new_tokens: int,
+    stop_token: int | None,
+    mask: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """Prompt and mask on the model's device, if they are such that it can continue them."""
-    if prompt.dim() != 2 or prompt.is_floating_point():
+    if prompt.dim() != 2 or prompt.is_floating_point() or prompt.dtype == torch.bool:
         raise ValueError(
             f"prompt has shape {tuple(prompt.shape)} and dtype {prompt.dtype}, but it holds ids, "
             "shape (batch, time): a single one is prompt[None]"
@@ -408,6 +414,11 @@ def _check_prompt(
         raise ValueError(
             f"prompt contains the id {int(low if low < 0 else high)}, but the model's vocab_size "
             f"is {vocab_size}: use the tokenizer that it was trained with"
+        )
+    if stop_token is not None and not 0 <= stop_token < vocab_size:
+        raise ValueError(
+            f"stop_token is {stop_token}, but the model's vocab_size is {vocab_size}: no text would "
+            "ever end with it"
         )
     device = next(model.parameters()).device
     if mask is None:

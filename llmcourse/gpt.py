@@ -78,6 +78,9 @@ class GPTConfig:
         choose("norm", self.norm, NORMS)
         choose("position", self.position, POSITIONS)
         choose("activation", self.activation, ACTIVATIONS)
+        for name in ("rope_theta", "norm_eps"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}: choose a number above 0")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}: it is a probability, choose 0 to below 1")
         check_heads(self.d_model, self.n_head, self.n_kv_head)
@@ -211,7 +214,8 @@ class GPT(nn.Module):
             tokens: ids, (batch, time); with a cache only the new ones.
             targets: for each position the id that comes next, (batch, time); where it is -100, the
                 position does not count.
-            cache: what `new_cache` made; it then holds `tokens` too.
+            cache: what `new_cache` made; it then holds `tokens` too.  Its buffers are written in
+                place, so use it under `torch.no_grad()`.
             mask: boolean, True = a real token, False = padding, (batch, time); with a cache for all
                 tokens so far and the new ones.  Positions count from the first real token.
             n_logits: give logits for the last so many positions only, which spares memory when a
@@ -224,6 +228,11 @@ class GPT(nn.Module):
         """
         past = cache[0].length if cache else 0
         self._check(tokens, past, mask)
+        if n_logits is not None and (n_logits < 1 or targets is not None):
+            raise ValueError(
+                f"n_logits is {n_logits}: choose 1 or more, and leave it out with targets, which "
+                "need the logits of all positions"
+            )
         time, total = tokens.shape[1], past + tokens.shape[1]
         if mask is None:
             positions, causal = torch.arange(past, total, device=tokens.device), True

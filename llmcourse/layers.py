@@ -240,9 +240,17 @@ def cross_entropy(logits: Tensor, targets: Tensor, n_chunks: int = 8) -> Tensor:
 
     Args:
         logits: (batch, time, vocab_size).
-        targets: ids, (batch, time).
+        targets: ids, (batch, time).  When all are -100 there is nothing to average: nan.
+
+    Raises:
+        ValueError: for targets of another shape.
     """
-    logits, targets = logits.flatten(0, 1), targets.flatten()
+    if targets.shape != logits.shape[:-1]:
+        raise ValueError(
+            f"targets has shape {tuple(targets.shape)}, but there are logits for "
+            f"{tuple(logits.shape[:-1])}: give one target for each position, (batch, time)"
+        )
+    logits, targets = logits.flatten(0, 1), targets.flatten().long()
     pieces = zip(logits.chunk(n_chunks), targets.chunk(n_chunks), strict=True)
     losses = [F.cross_entropy(piece.float(), ids, reduction="sum") for piece, ids in pieces]
     return torch.stack(losses).sum() / (targets != -100).sum()

@@ -74,8 +74,13 @@ def to_huggingface(model: GPT | BERT, path: str | Path) -> None:
     `AutoModelForMaskedLM`, or without a head `AutoModel`), and so does `from_pretrained(path)`.
 
     Raises:
-        ValueError: for a GPT that has neither GPT-2's nor Llama's shape.
+        ValueError: for a GPT that has neither GPT-2's nor Llama's shape, or int8 weights.
     """
+    if any(name.endswith("integers") for name, _ in model.named_buffers()):
+        raise ValueError(
+            "the model has int8 weights, which the library's layout does not: write it before it "
+            "is quantised"
+        )
     if isinstance(model, BERT):
         family = BERT_FAMILY
     else:

@@ -80,16 +80,18 @@ class Int8Linear(nn.Module):
 
 
 class Int8Embedding(nn.Module):
-    """Rows of a table in eight bits; ids (...) in, numbers (..., d_model) of `dtype` out."""
+    """Rows of a table in eight bits; ids (...) in, numbers (..., d_model) of the scales' dtype out.
 
-    def __init__(self, integers: Tensor, scales: Tensor, dtype: torch.dtype):
+    Unlike in `Int8Linear` the scales have the dtype of the model, and change with it.
+    """
+
+    def __init__(self, integers: Tensor, scales: Tensor):
         super().__init__()
         self.register_buffer("integers", integers)
         self.register_buffer("scales", scales)
-        self.dtype = dtype
 
     def forward(self, ids: Tensor) -> Tensor:
-        return self.integers[ids].to(self.dtype) * self.scales[ids].to(self.dtype)[..., None]
+        return self.integers[ids].to(self.scales.dtype) * self.scales[ids][..., None]
 
 
 def quantize_int8(model: GPT) -> GPT:
@@ -116,7 +118,7 @@ def quantize_int8(model: GPT) -> GPT:
                 setattr(module, name, quantized.eval())
     table = model.token_embedding.weight
     integers, scales = quantize_rows(table)
-    model.token_embedding = Int8Embedding(integers, scales, table.dtype).eval()
+    model.token_embedding = Int8Embedding(integers, scales.to(table.dtype)).eval()
     if model.head is None:
         model.head = Int8Linear(integers, scales).eval()
     return model.requires_grad_(False)

@@ -8,6 +8,7 @@ from torch import nn
 from llmcourse.checkpoints import load_checkpoint, save_checkpoint
 from llmcourse.generation import generate
 from llmcourse.gpt import GPT, PRESETS, GPTConfig
+from llmcourse.pretrained import to_huggingface
 from llmcourse.quantization import Int8Embedding, Int8Linear, quantize_int8, quantize_rows
 
 SHAPES = [
@@ -168,6 +169,18 @@ def test_it_can_be_saved_and_loaded(tmp_path):
     torch.testing.assert_close(other(tokens).logits, model(tokens).logits, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_put_into_bfloat16_it_still_writes(shape):
+    model, prompt = quantize_int8(build(**shape)), random_tokens(2, 5)
+    before = model(prompt).logits
+    model.to(torch.bfloat16)
+    assert model(prompt).logits.dtype == torch.bfloat16
+    error = (model(prompt).logits - before).norm() / before.norm()
+    assert error < 0.03
+    texts = [generate(model, prompt, 12, temperature=0, use_cache=c) for c in (True, False)]
+    assert texts[0].shape == texts[1].shape == (2, 17)
+
+
 def test_how_the_weights_lay_in_memory_does_not_matter():
     model, tokens = build(), random_tokens(2, 8)
     expected = quantize_int8(copy.deepcopy(model))(tokens).logits
@@ -212,6 +225,13 @@ def test_a_model_in_training_is_not_quantised_and_a_quantised_one_not_trained():
         model.train()(random_tokens(1, 4))
 
 
+@pytest.mark.parametrize("shape", SHAPES[1:])
+def test_a_quantised_model_cannot_be_exported(shape, tmp_path):
+    with pytest.raises(ValueError, match="(?i)export.*before|before.*quantis|then quantis"):
+        to_huggingface(quantize_int8(build(**shape)), tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
 def test_only_a_gpt_is_quantised():
     with pytest.raises(TypeError, match="model is a Linear: only a GPT"):
         quantize_int8(nn.Linear(2, 2))
@@ -223,5 +243,6 @@ def test_a_weight_without_numbers_is_refused():
 
 
 def test_the_embedding_keeps_the_precision_of_the_model():
-    table = Int8Embedding(*quantize_rows(torch.randn(9, 4)), torch.bfloat16)
-    assert table(torch.tensor([[1, 2]])).dtype == torch.bfloat16
+    integers, scales = quantize_rows(torch.randn(9, 4))
+    for dtype in (torch.float32, torch.bfloat16):
+        assert Int8Embedding(integers, scales.to(dtype))(torch.tensor([[1, 2]])).dtype == dtype
