@@ -147,6 +147,12 @@ def spread(attention, rows):
     )
 
 
+def gather(attention, rows):
+    """The other way round, for gradients: those of all copies of a key head, summed."""
+    query, *both = rows.view(3, attention.n_kv_head, -1, attention.head_dim, *rows.shape[1:])
+    return torch.cat((query.flatten(0, 2), *(copies.sum(1).flatten(0, 1) for copies in both)))
+
+
 def gradients(output, *inputs):
     weight = torch.linspace(-1, 1, output.numel()).view_as(output)
     return torch.autograd.grad((output * weight).sum(), inputs)
@@ -173,8 +179,7 @@ def test_self_attention_equals_pytorch(n_kv_head, bias, causal, padded):
     d_x, d_w = gradients(output, x, projection)
     expected_d_x, expected_d_w = gradients(expected, x, theirs.in_proj_weight)
     torch.testing.assert_close(d_x, expected_d_x, atol=1e-4, rtol=1e-4)
-    if n_kv_head is None:
-        torch.testing.assert_close(d_w, expected_d_w, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(d_w, gather(ours, expected_d_w), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("n_kv_head", "bias"), SHAPES)
@@ -200,6 +205,36 @@ def test_in_bfloat16_it_stays_near_float32(n_kv_head):
     output = rounded(x.bfloat16(), causal=True)
     assert output.dtype == torch.bfloat16
     torch.testing.assert_close(output.float(), exact(x, causal=True), atol=0.05, rtol=0.05)
+
+
+def off(rounded, exact):
+    """The error of each, as a share of the size of what is exact."""
+    return [(a.float() - b).norm() / b.norm() for a, b in zip(rounded, exact, strict=True)]
+
+
+@pytest.mark.parametrize(("n_kv_head", "bias"), SHAPES)
+@pytest.mark.parametrize("causal", [False, True])
+def test_in_bfloat16_outputs_and_gradients_are_as_exact_as_pytorchs(n_kv_head, bias, causal):
+    ours, theirs = ours_and_pytorch(n_kv_head, bias)
+    x, mask = random_input(14), padding_mask(LENGTHS)
+
+    def run_ours(attention, x):
+        output = attention(x, mask=mask, causal=causal)
+        return output, *gradients(output, x, *attention.parameters())
+
+    def run_theirs(attention, x):
+        blocked = ~causal_mask(7) if causal else None
+        output, _ = attention(x, x, x, ~mask[:, 0], attn_mask=blocked, need_weights=False)
+        found = gradients(output, x, *attention.parameters())  # in the same order as ours
+        return output, *(gather(ours, g) if len(g) == 3 * D_MODEL else g for g in found)
+
+    exact = run_theirs(theirs, x)
+    torch.testing.assert_close(run_ours(ours, x), exact, atol=1e-4, rtol=1e-4)
+    rounded = x.detach().bfloat16().requires_grad_()
+    errors = off(run_ours(copy.deepcopy(ours).bfloat16(), rounded), exact)
+    their_errors = off(run_theirs(copy.deepcopy(theirs).bfloat16(), rounded), exact)
+    for error, their_error in zip(errors, their_errors, strict=True):
+        assert 0 < error < 2 * their_error < 0.1
 
 
 @pytest.mark.parametrize("axes", [2, 3, 4])

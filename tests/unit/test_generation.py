@@ -219,6 +219,8 @@ OPTIONS = [
     {"top_p": 0.6},
     {"top_k": 9, "top_p": 0.9, "num_return_sequences": 3},
     {"temperature": 0, "repetition_penalty": 1.5},
+    {"repetition_penalty": 1.5},
+    {"temperature": 0.8, "top_k": 9, "repetition_penalty": 1.3, "num_return_sequences": 2},
     {"stop_token": 4, "num_return_sequences": 4},
 ]
 
@@ -246,6 +248,20 @@ def test_prompts_of_unequal_length_give_what_one_at_a_time_gives(shape, options)
     for row, prompt in zip(together, [p for p in prompts for _ in range(2)], strict=True):
         alone = generate(model, prompt[None], 15, temperature=0, **options)[0]
         assert torch.equal(row[9 - len(prompt) :][: len(alone)], alone)
+
+
+def test_a_padded_prompt_is_sampled_as_it_would_be_alone_by_the_same_random_numbers():
+    # Row i of a batch draws the i-th number of each step: so does row i of i + 1 copies.
+    prompts, n = [ids(k, seed=k) for k in (9, 1, 4)], 3
+    for shape in SHAPES:
+        model, (tokens, mask) = tiny(shape), left_pad(prompts)
+        options = dict(temperature=0.8, top_k=9, top_p=0.95, num_return_sequences=n)
+        together = generate(model, tokens, 15, mask=mask, generator=seeded(), **options)
+        for i, prompt in enumerate(prompts):
+            copies = prompt.expand(len(prompts), -1)
+            alone = generate(model, copies, 15, generator=seeded(), **options)
+            rows = slice(i * n, i * n + n)
+            assert torch.equal(together[rows, 9 - len(prompt) :], alone[rows])
 
 
 @pytest.mark.parametrize("penalty", [1.0, 1.4])
@@ -521,6 +537,26 @@ def test_speculation_ends_with_the_stop_token():
             assert tokens[0, 4:].tolist() == expected[:n]
 
 
+@pytest.mark.parametrize("n_draft", [1, 4])
+def test_speculation_that_samples_ends_with_the_stop_token_as_often_as_it_should(n_draft):
+    model, draft, stop, n = Table(seed=0), Table(seed=1), 2, 3000
+    generator, prompt = seeded(), torch.tensor([[2, 1]])  # the prompt's own does not count
+    expected = {}
+    for text, chance in model.continuations([2, 1], 3).items():
+        text = text[: text.index(stop) + 1] if stop in text else text
+        expected[text] = expected.get(text, 0) + n * chance
+    observed = dict.fromkeys(expected, 0)
+    for _ in range(n):
+        text = speculative_generate(
+            model, draft, prompt, 3, n_draft, stop_token=stop, generator=generator
+        )
+        observed[tuple(text[0, 2:].tolist())] += 1  # a KeyError for a text that goes on behind it
+    rare = [text for text, count in expected.items() if count < 5]
+    for counts in (expected, observed):
+        counts["rare"] = sum(counts.pop(text) for text in rare)
+    assert_drawn_from(torch.tensor(list(observed.values())), torch.tensor(list(expected.values())))
+
+
 # ------------------------------------------------------------------------- padding, bad input
 
 
@@ -549,6 +585,7 @@ CALLS = {
         (torch.tensor([[-1, 2]]), 5, "contains the id -1"),
         (torch.tensor([1, 2]), 5, r"shape \(2,\).*a single one is prompt\[None\]"),
         (torch.tensor([[1.0]]), 5, "dtype torch.float32, but it holds ids"),
+        (torch.tensor([[True, False]]), 5, "dtype torch.bool, but it holds ids"),
     ],
 )
 def test_a_prompt_that_cannot_be_continued_says_why(call, prompt, new, message):
@@ -576,6 +613,18 @@ def test_a_prompt_that_cannot_be_continued_says_why(call, prompt, new, message):
 def test_options_out_of_range_say_what_to_choose(options, message):
     with pytest.raises(ValueError, match=message):
         generate(tiny(), ids(1, 3), 4, **options)
+
+
+@pytest.mark.parametrize("stop_token", [23, -1])
+def test_a_stop_token_that_the_model_cannot_write_is_refused(stop_token):
+    model, prompt = tiny(), ids(1, 3)
+    message = f"stop_token is {stop_token}, .*vocab_size is 23"
+    with pytest.raises(ValueError, match=message):
+        generate(model, prompt, 4, stop_token=stop_token)
+    with pytest.raises(ValueError, match=message):
+        beam_search(model, prompt, 4, 2, stop_token)
+    with pytest.raises(ValueError, match=message):
+        speculative_generate(model, model, prompt, 4, stop_token=stop_token)
 
 
 @pytest.mark.parametrize("prompts", [[], [[1], []]])

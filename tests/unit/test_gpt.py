@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import re
 
 import pytest
 import torch
@@ -126,6 +127,34 @@ def test_bfloat16_is_as_near_to_float32_as_the_librarys(family, make, shape):
         error = (ours.bfloat16()(tokens).logits - exact).abs().mean()
         their_error = (theirs.bfloat16()(tokens).logits - exact).abs().mean()
     assert 0 < error < 1.5 * their_error
+
+
+@pytest.mark.parametrize(("family", "make", "shape"), PAIRS)
+def test_bfloat16_gradients_are_as_near_to_float32_as_the_librarys(family, make, shape):
+    ours, theirs = ours_and_theirs(family, make, shape)
+    tokens, targets = random_tokens(), random_tokens(seed=1)
+
+    def their_gradients(model):
+        logits = model(tokens).logits.float()
+        F.cross_entropy(logits.flatten(0, 1), targets.flatten()).backward()
+        found = {name: p.grad.float() for name, p in model.named_parameters()}
+        model.zero_grad()
+        return found
+
+    exact, rounded = their_gradients(theirs), their_gradients(theirs.bfloat16())
+    ours.bfloat16()(tokens, targets).loss.backward()
+    mine = family.their_weights(
+        {n: p.grad.float() for n, p in ours.named_parameters()}, ours.config
+    )
+    assert mine.keys() == exact.keys()
+    # A key's bias moves all scores of a query alike: its gradient is zero, its error mere noise.
+    sizes = {name: (mine[name] - g).norm() for name, g in exact.items()}
+    their_sizes = {name: (rounded[name] - g).norm() for name, g in exact.items()}
+    largest = max(g.norm() for g in exact.values())
+    for name in exact:
+        assert sizes[name] < 2 * their_sizes[name] + 1e-4 * largest, name
+    total, their_total = (sum(e**2 for e in s.values()) ** 0.5 for s in (sizes, their_sizes))
+    assert 0 < total < 1.5 * their_total < 0.1 * largest
 
 
 # ---------------------------------------------------------------------------- reading
@@ -343,7 +372,17 @@ def test_forward_compiles_to_one_graph(kind, padded):
     torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("kind", KINDS[:2])
+@pytest.mark.parametrize("kind", KINDS[3:], ids=str)
+def test_with_sinusoids_or_without_positions_it_compiles_to_one_graph(kind):
+    torch._dynamo.reset()
+    model, tokens = build(**kind), random_tokens()
+    compiled = torch.compile(model, fullgraph=True, backend="eager")
+    output, expected = compiled(tokens, tokens), model(tokens, tokens)
+    torch.testing.assert_close(output.logits, expected.logits, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(output.loss, expected.loss)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_it_exports_with_batch_and_time_left_open(kind):
     model = build(**kind)
     batch, time = torch.export.Dim("batch", max=64), torch.export.Dim("time", min=2, max=24)
@@ -405,6 +444,8 @@ def test_an_accelerator_gives_what_the_cpu_gives(device, kind):
             dict(position="sinusoidal", d_model=33, n_head=3),
             "d_model is 33.*come in pairs: make it even",
         ),
+        (dict(norm_eps=-1), "norm_eps is -1"),
+        (dict(position="rope", rope_theta=0), "rope_theta is 0"),
     ],
 )
 def test_a_config_that_cannot_be_built_says_what_to_change(changes, message):
@@ -441,6 +482,26 @@ def test_every_position_and_activation_is_tried_here():
 def test_wrong_tokens_say_what_to_do(tokens, error, message):
     with pytest.raises(error, match=message):
         build()(tokens)
+
+
+def test_targets_and_numbers_of_logits_that_do_not_fit_say_why():
+    model, tokens = build(), random_tokens()
+    for n_logits in (0, -1):
+        with pytest.raises(ValueError, match=f"n_logits is {n_logits}"):
+            model(tokens, n_logits=n_logits)
+    with pytest.raises(ValueError, match="n_logits.*targets|targets.*n_logits"):
+        model(tokens, tokens, n_logits=2)
+    for targets in (tokens[:, 1:], tokens[:1], tokens.flatten(), tokens.T):
+        shape = re.escape(str(tuple(targets.shape)))
+        with pytest.raises(ValueError, match=rf"targets.*{shape}.*\(3, 16\)"):
+            model(tokens, targets)
+
+
+def test_targets_may_be_int32():
+    model, tokens, targets = build(), random_tokens(), random_tokens(seed=1)
+    targets[0, :5] = -100
+    output = model(tokens.int(), targets.int())
+    torch.testing.assert_close(output.loss, model(tokens, targets).loss)
 
 
 def test_wrong_masks_and_full_caches_say_what_to_do():

@@ -11,6 +11,7 @@ import random
 import re
 import shutil
 import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -235,6 +236,21 @@ def test_any_bytes_have_ids_and_come_back(content):
     assert tokenizer.decode(ids) == content.decode(errors="replace")
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    content=st.binary() | st.lists(st.sampled_from([b" the", b"\xff", "狗".encode()])).map(b"".join)
+)
+def test_any_bytes_come_back_from_a_tokenizer_with_merges(gpt2, small, content):
+    for tokenizer in (gpt2, small):
+        # Written as a text of one character per byte, as any file can be ...
+        text = content.decode("latin-1")
+        assert tokenizer.decode_bytes(tokenizer.encode(text)) == text.encode()
+        assert tokenizer.decode(tokenizer.encode(text)).encode("latin-1") == content
+        # ... and taken for UTF-8, as far as it is.
+        text = content.decode(errors="ignore")
+        assert tokenizer.decode_bytes(tokenizer.encode(text)) == text.encode()
+
+
 def test_ids_may_be_a_list_an_iterator_an_array_or_a_tensor(small):
     ids = small.encode(ENGLISH)
     for form in (ids, tuple(ids), iter(ids), torch.tensor(ids), torch.tensor(ids).numpy()):
@@ -291,7 +307,7 @@ def test_a_stream_cut_anywhere_gives_the_ids_of_the_whole(small, monkeypatch, al
     for _ in range(400):
         text = nasty_text(rng) + rng.choice([END, "[SEP", "<|end", ENGLISH, CHINESE]) + " \n  x"
         cuts = sorted(rng.choices(range(len(text) + 1), k=rng.randint(0, 9)))
-        chunks = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)])]
+        chunks = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
         whole = small.encode(text, allowed)
         assert list(small.encode_iterable(chunks, allowed)) == whole, chunks
         assert list(small.encode_iterable(text, allowed)) == whole, text  # one character each
@@ -301,6 +317,23 @@ def test_a_stream_in_large_buffers_gives_the_ids_of_the_whole(small):
     text = load_corpus("king-james").text[:300_000] + "x" * 200_000 + CHINESE
     chunks = (text[i : i + 1000] for i in range(0, len(text), 1000))
     assert list(small.encode_iterable(chunks)) == small.encode(text)
+
+
+def test_a_file_larger_than_the_buffer_is_read_line_by_line_or_piece_by_piece(small, tmp_path):
+    text = (load_corpus("king-james").text[:250_000] + CHINESE + CODE).replace("\n\n", "\n \n")
+    text = END.join(text[i : i + 50_000] for i in range(0, len(text), 50_000))
+    path = tmp_path / "corpus.txt"
+    path.write_text(text, encoding="utf-8", newline="")
+    assert len(text) > 4 * tokenizers.STREAM_BUFFER
+    expected = small.encode(text, "all")
+    with open(path, encoding="utf-8", newline="") as file:
+        assert list(small.encode_iterable(file, "all")) == expected
+    for size in (777, tokenizers.STREAM_BUFFER, 100_000):
+        with open(path, encoding="utf-8", newline="") as file:
+            pieces = iter(partial(file.read, size), "")
+            ids = list(small.encode_iterable(pieces, "all"))
+        assert ids == expected
+    assert small.decode_bytes(expected) == path.read_bytes()
 
 
 def test_a_stream_needs_no_more_memory_when_it_is_longer():

@@ -198,6 +198,14 @@ def test_loss_is_the_mean_surprise_where_labels_count():
     torch.testing.assert_close(output.loss, surprise.mean())
 
 
+def test_labels_may_be_int32():
+    model = build(SHAPES[1], pre_norm=True)
+    source, target, mask = random_texts()
+    expected = model(source, target, mask, target).loss
+    output = model(source.int(), target.int(), mask, target.int())
+    torch.testing.assert_close(output.loss, expected)
+
+
 def test_a_small_model_learns_to_reverse_and_translates_greedily():
     torch.manual_seed(0)
     config = EncoderDecoderConfig(
