@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -44,6 +46,47 @@ def assert_same(ours, theirs, *inputs, atol=1e-5):
         torch.testing.assert_close(a, b, atol=10 * atol, rtol=1e-3)
 
 
+def assert_as_exact_in_bfloat16(ours, theirs, places, *inputs, run_ours=None, run_theirs=None):
+    """With our weights in theirs, float32 gives the same output and the same gradients by all
+    inputs and weights; bfloat16 gives errors that are about as large as theirs.
+
+    `places` says where each of our weights stands in theirs: under one name, or, one part of its
+    rows after the other, under several.
+    """
+    places = {name: there.split() for name, there in places.items()}
+    assert places.keys() == dict(ours.named_parameters()).keys()
+    with torch.no_grad():
+        for name, there in places.items():
+            parts = [theirs.get_parameter(n) for n in there]
+            rows = ours.get_parameter(name).split([len(p) for p in parts])
+            for part, values in zip(parts, rows, strict=True):
+                part.copy_(values)
+
+    def found(module, run, names, dtype):
+        module = copy.deepcopy(module).to(dtype)
+        given = [x.detach().to(dtype).requires_grad_() for x in inputs]
+        output = (run or type(module).__call__)(module, *given)
+        loss = (output * torch.linspace(-1, 1, output.numel()).view_as(output)).sum()
+        loss.backward()
+        weights = [torch.cat([module.get_parameter(n).grad for n in there]) for there in names]
+        return [t.detach().float() for t in (output, *(x.grad for x in given), *weights)]
+
+    def both(dtype):
+        names, their_names = [[name] for name in places], places.values()
+        yield found(ours, run_ours, names, dtype)
+        yield found(theirs, run_theirs, their_names, dtype)
+
+    output, exact = both(torch.float32)
+    torch.testing.assert_close(output, exact, atol=1e-4, rtol=1e-3)
+    errors, their_errors = (
+        torch.stack([(a - b).norm() / b.norm() for a, b in zip(rounded, exact, strict=True)])
+        for rounded in both(torch.bfloat16)
+    )
+    assert (errors < 3 * their_errors).all()  # that of a single bias varies by chance
+    assert 0 < errors.norm() < 1.5 * their_errors.norm()
+    assert their_errors.max() < 0.1
+
+
 # ---------------------------------------------------------------------------- norms
 
 
@@ -60,6 +103,14 @@ def test_rms_norm_equals_hugging_face():
     theirs = LlamaRMSNorm(D_MODEL, eps=1e-5)
     theirs.load_state_dict(ours.state_dict())
     assert_same(ours(x), theirs(x), x)
+
+
+@pytest.mark.parametrize("norm", ["LayerNorm", "RMSNorm"])
+def test_norms_in_bfloat16_are_as_exact_as_pytorchs(norm):
+    ours = shake({"LayerNorm": LayerNorm, "RMSNorm": RMSNorm}[norm](D_MODEL, eps=1e-5))
+    theirs = getattr(torch.nn, norm)(D_MODEL, eps=1e-5)
+    places = {name: name for name, _ in ours.named_parameters()}
+    assert_as_exact_in_bfloat16(ours, theirs, places, random_input())
 
 
 def test_a_layer_norm_by_hand():
@@ -103,6 +154,31 @@ def test_swiglu_equals_llamas():
     assert_same(ours(x), theirs(x), x)
 
 
+@pytest.mark.parametrize("activation", ["relu", "gelu", "gelu_tanh", "swiglu"])
+def test_a_feed_forward_in_bfloat16_is_as_exact_as_the_librarys(activation):
+    ours = shake(FeedForward(D_MODEL, D_FF, activation, bias=activation != "swiglu"))
+    if activation == "swiglu":
+        config = LlamaConfig(
+            hidden_size=D_MODEL, intermediate_size=D_FF, num_attention_heads=N_HEAD
+        )
+        theirs = LlamaMLP(config)
+        places = {"up.weight": "gate_proj.weight up_proj.weight", "down.weight": "down_proj.weight"}
+    else:
+        kinds = {
+            "relu": torch.nn.ReLU(),
+            "gelu": torch.nn.GELU(),
+            "gelu_tanh": torch.nn.GELU("tanh"),
+        }
+        up, down = torch.nn.Linear(D_MODEL, D_FF), torch.nn.Linear(D_FF, D_MODEL)
+        theirs = torch.nn.Sequential(up, kinds[activation], down)
+        places = {
+            f"{ours_}.{kind}": f"{i}.{kind}"
+            for ours_, i in (("up", 0), ("down", 2))
+            for kind in ("weight", "bias")
+        }
+    assert_as_exact_in_bfloat16(ours, theirs, places, random_input())
+
+
 # ---------------------------------------------------------------------------- blocks
 
 
@@ -133,6 +209,55 @@ def test_a_block_equals_pytorchs_encoder_layer(pre_norm, activation, causal):
         src_key_padding_mask=~mask[:, 0],
     )
     assert_same(ours(x, mask, causal), expected, x)
+
+
+def places_in_pytorch(decoder):
+    """Where each weight of a block stands in an encoder layer of PyTorch, or a decoder layer."""
+    attentions, norms = {"attention": "self_attn"}, ["attention_norm"]
+    if decoder:
+        attentions["cross_attention"] = "multihead_attn"
+        norms.append("cross_attention_norm")
+    norms.append("feed_forward_norm")
+    modules = {"feed_forward.up": "linear1", "feed_forward.down": "linear2"}
+    modules |= {name: f"norm{i}" for i, name in enumerate(norms, start=1)}
+    modules |= {f"{ours}.output": f"{theirs}.out_proj" for ours, theirs in attentions.items()}
+    places = {}
+    for kind in ("weight", "bias"):
+        places |= {f"{ours}.{kind}": f"{theirs}.{kind}" for ours, theirs in modules.items()}
+        for ours, theirs in attentions.items():
+            places[f"{ours}.query_key_value.{kind}"] = f"{theirs}.in_proj_{kind}"
+    return places
+
+
+@pytest.mark.parametrize("pre_norm", [True, False])
+@pytest.mark.parametrize("decoder", [False, True])
+def test_a_block_in_bfloat16_is_as_exact_as_pytorchs_layer(pre_norm, decoder):
+    ours = shake(
+        Block(D_MODEL, N_HEAD, D_FF, activation="gelu", pre_norm=pre_norm, cross_attention=decoder)
+    )
+    kind = torch.nn.TransformerDecoderLayer if decoder else torch.nn.TransformerEncoderLayer
+    # Not with ReLU: where it bends, numbers that are rounded otherwise take the other side.
+    theirs = kind(D_MODEL, N_HEAD, D_FF, 0.0, "gelu", batch_first=True, norm_first=pre_norm)
+    mask, places = ~causal_mask(7), places_in_pytorch(decoder)
+    if decoder:
+        assert_as_exact_in_bfloat16(
+            ours,
+            theirs,
+            places,
+            random_input(),
+            random_input(1, time=5),
+            run_ours=lambda block, x, context: block(x, causal=True, context=context),
+            run_theirs=lambda layer, x, context: layer(x, context, tgt_mask=mask),
+        )
+    else:
+        assert_as_exact_in_bfloat16(
+            ours,
+            theirs,
+            places,
+            random_input(),
+            run_ours=lambda block, x: block(x, causal=True),
+            run_theirs=lambda layer, x: layer(x, src_mask=mask),
+        )
 
 
 @pytest.mark.parametrize("pre_norm", [True, False])
