@@ -44,6 +44,7 @@ def huggingface(config, seed=0):
             layer_norm_eps=config.norm_eps,
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
+            pad_token_id=None,  # or token 0, which is as good as others here, would not learn
         )
     )
 
@@ -145,6 +146,38 @@ def test_bfloat16_stays_near_float32():
     assert logits.dtype == torch.bfloat16
     error = (logits.float() - expected).abs().max() / expected.abs().max()
     assert error < 0.03
+
+
+def test_targets_and_segments_may_be_int32():
+    model, (tokens, mask, targets, segments) = build(SHAPES[1]), random_input()
+    output = model(tokens.int(), mask, targets.int(), segments.int())
+    torch.testing.assert_close(output.loss, model(tokens, mask, targets, segments).loss)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_bfloat16_gradients_are_as_near_to_float32_as_transformers(shape):
+    errors, their_errors = [], []
+    for seed in range(4):  # one alone may be off by chance, and where ReLU bends most are
+        model = build(shape, seed, activation="gelu")
+        theirs = huggingface(model.config)
+        weights = weights_to_huggingface(model.state_dict(), model.config)
+        theirs.load_state_dict(weights, strict=False)
+        theirs.tie_weights()
+        tokens, mask, targets, segments = random_input(seed, model.config.n_segment)
+
+        exact = gradients_of(theirs, tokens, mask.long(), segments, labels=targets)
+        rounded = gradients_of(theirs.bfloat16(), tokens, mask.long(), segments, labels=targets)
+        gradients = gradients_of(model.bfloat16(), tokens, mask, targets, segments)
+        gradients = weights_to_huggingface(gradients, model.config)
+        errors += [(gradients[name] - exact[name]).norm() for name in gradients]
+        their_errors += [(rounded[name] - exact[name]).norm() for name in gradients]
+    assert 0 < torch.stack(errors).norm() < 1.5 * torch.stack(their_errors).norm()
+
+
+def gradients_of(model, *inputs, **options):
+    model.zero_grad()
+    model(*inputs, **options).loss.backward()
+    return {name: p.grad.float() for name, p in model.named_parameters()}
 
 
 def test_every_token_sees_both_sides_but_no_padding():
