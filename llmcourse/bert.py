@@ -186,6 +186,13 @@ class BERT(nn.Module):
                     f"{name} has shape {tuple(given.shape)} but tokens {tuple(tokens.shape)}: "
                     "give one entry for each token"
                 )
+        if segments is not None and segments.is_cpu and not torch.compiler.is_compiling():
+            low, high = segments.aminmax()
+            if low < 0 or high >= self.config.n_segment:
+                raise ValueError(
+                    f"segments contains {int(low if low < 0 else high)} but n_segment is "
+                    f"{self.config.n_segment}: number the segments from 0, or raise n_segment"
+                )
         if targets is not None and not self.config.predict_tokens:
             raise ValueError("this BERT has no head: set predict_tokens=True to train on targets")
 

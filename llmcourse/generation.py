@@ -417,8 +417,8 @@ def _check_prompt(
         )
     if stop_token is not None and not 0 <= stop_token < vocab_size:
         raise ValueError(
-            f"stop_token is {stop_token}, but the model's vocab_size is {vocab_size}: no text would "
-            "ever end with it"
+            f"stop_token is {stop_token}, but the model's vocab_size is {vocab_size}: no text "
+            "would ever end with it"
         )
     device = next(model.parameters()).device
     if mask is None:

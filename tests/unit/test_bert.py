@@ -274,3 +274,11 @@ def test_bad_input_says_what_to_do():
         mask_tokens(tokens, 3, 5, [], generator, rate=1.5)
     with pytest.raises(ValueError, match="mask_token is 5 but ids go from 0 to 4"):
         mask_tokens(tokens, 5, 5, [], generator)
+
+
+@pytest.mark.parametrize("segment", [2, -1])
+def test_segments_that_the_model_does_not_know_say_what_to_do(segment):
+    model, (tokens, _, _, segments) = build(SHAPES[0]), random_input()
+    segments[1, 3] = segment
+    with pytest.raises(ValueError, match=f"segment.*{segment}.*n_segment is 2"):
+        model(tokens, segments=segments)
