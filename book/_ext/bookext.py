@@ -51,11 +51,17 @@ def cache_folder(root: Path) -> Path:
     """
     files = [p for p in (root / "llmcourse").rglob("*") if p.is_file() and p.suffix != ".pyc"]
     files += root.glob("requirements*.txt")
-    digest = hashlib.sha256(sys.version.encode())
+    digest = fingerprint(root, files, start=sys.version)
+    return root / "_build" / ".jupyter_cache" / digest
+
+
+def fingerprint(root: Path, files: list[Path], start: str = "") -> str:
+    """16 hexadecimal digits that change with the name or the content of any of the files."""
+    digest = hashlib.sha256(start.encode())
     for path in sorted(files):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return root / "_build" / ".jupyter_cache" / digest.hexdigest()[:16]
+    return digest.hexdigest()[:16]
 
 
 def configure(app: Sphinx, config: Config) -> None:
@@ -67,6 +73,9 @@ def configure(app: Sphinx, config: Config) -> None:
     config.html_theme_options["repository_url"] = repository_address(root)
     folder = cache_folder(root)
     config.nb_execution_cache_path = str(folder)
+    # Sphinx copies a style sheet only when it writes pages: an edited one has them all written.
+    look = [p for p in (root / "book").glob("_*/**/*") if p.is_file() and p.suffix != ".pyc"]
+    config.book_look = fingerprint(root, look)
     for outdated in folder.parent.glob("*"):
         if outdated != folder:
             shutil.rmtree(outdated)
@@ -300,6 +309,7 @@ def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict:
+    app.add_config_value("book_look", "", "html")
     app.connect("config-inited", configure, priority=900)
     app.connect("source-read", expand_modules)
     for transform in (Numbers, Boxes, Solutions):
