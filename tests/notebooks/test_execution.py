@@ -105,6 +105,16 @@ def test_a_second_build_executes_nothing(book: Path, page: str) -> None:
     assert "Executing notebook" not in built.stdout
 
 
+def test_an_edited_style_sheet_reaches_the_site_and_executes_nothing(book: Path, page: str) -> None:
+    sheet = book / "book" / "_static" / "book.css"
+    sheet.write_text(sheet.read_text(encoding="utf-8") + "/* edited */\n", encoding="utf-8")
+    built = run(book, BOOK)
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert "Executing notebook" not in built.stdout
+    copied = book / "_build" / "html" / "_static" / "book.css"
+    assert "/* edited */" in copied.read_text(encoding="utf-8")
+
+
 def test_an_edit_in_the_package_runs_the_notebook_again(book: Path, page: str) -> None:
     (book / "llmcourse" / "__init__.py").write_text("answer = 43\n", encoding="utf-8")
     built = run(book, BOOK)
