@@ -345,3 +345,13 @@ def test_wrong_heads_and_caches_say_what_to_do():
             ours(x, causal=True, cache=cache)
         with pytest.raises(ValueError, match="for a batch of 3, but gets 2"):
             ours(x[:2, :1], causal=True, cache=cache)
+
+
+def test_without_attention_dropout_only_numbers_of_the_output_drop_out():
+    torch.manual_seed(0)
+    attention, x = MultiHeadAttention(8, 2, dropout=0.5), torch.randn(2, 5, 8)
+    attention.attention_dropout = 0.0
+    whole, dropped = attention.eval()(x), attention.train()(x)
+    kept = dropped != 0
+    assert 0 < kept.sum() < kept.numel()
+    torch.testing.assert_close(dropped[kept], 2 * whole[kept])
