@@ -393,7 +393,7 @@ EXERCISES = (
             Case((normal(2, 7, 48), 6), "(batch, n_head, time, head_dim), of any sizes."),
         ),
         mistakes=(
-            Mistake(by_view, "a view or reshape alone. It keeps the order of all numbers, so the "
+            Mistake(by_view, "using a view or reshape alone. It keeps the order of all numbers, so the "
                     "first head gets the first tokens whole. Cut the last axis, then transpose."),
             Mistake(interleaved, "giving each head every n_head-th feature. A head takes "
                     "neighbours: view(..., n_head, head_dim), in this order."),
