@@ -393,8 +393,9 @@ EXERCISES = (
             Case((normal(2, 7, 48), 6), "(batch, n_head, time, head_dim), of any sizes."),
         ),
         mistakes=(
-            Mistake(by_view, "using a view or reshape alone. It keeps the order of all numbers, so the "
-                    "first head gets the first tokens whole. Cut the last axis, then transpose."),
+            Mistake(by_view, "using a view or reshape alone. It keeps the order of all numbers, so "
+                    "the first head gets the first tokens whole. Cut the last axis, then "
+                            "transpose."),
             Mistake(interleaved, "giving each head every n_head-th feature. A head takes "
                     "neighbours: view(..., n_head, head_dim), in this order."),
             Mistake(lambda x, n: heads_side_by_side(x, n).transpose(1, 2), "leaving out the "

@@ -372,8 +372,8 @@ EXERCISES = (
                     "pairs 0, 1, and the exponent is 2i / d_model."),
             Mistake([0.1, 63.0], "using the exponent i / d_model. It is 2i / d_model."),
             Mistake([0.1, 62.83], "using the exponent i / d_model. It is 2i / d_model."),
-            Mistake([0.001, 6283.0], "using the exponent 3 / 4, that of the dimension. Both dimensions "
-                    "of a pair share one angle, with the exponent 2i / d_model."),
+            Mistake([0.001, 6283.0], "using the exponent 3 / 4, that of the dimension. Both "
+                    "dimensions of a pair share one angle, with the exponent 2i / d_model."),
             Mistake([0.01, 100.0], "counting up to an angle of 1. A full turn is 2 pi."),
             Mistake([0.01, 314.0], "counting half a turn. A full turn is 2 pi."),
             Mistake([0.01, 36000.0], "mixing degrees with radians: a full turn is 2 pi."),
@@ -440,12 +440,12 @@ EXERCISES = (
                     "i / d_model, where i numbers the pairs. It is 2i / d_model."),
             Mistake(sinusoids_with(speed=lambda i, d: 10000 ** (2 * i / d)), "multiplying by the "
                     "power of 10000. Divide by it."),
-            Mistake(sinusoids_with(speed=lambda i, d: 1000 ** (-2 * i / d)), "using the base 1000. It is "
-                    "10000."),
+            Mistake(sinusoids_with(speed=lambda i, d: 1000 ** (-2 * i / d)), "using the base 1000. "
+                    "It is 10000."),
             Mistake(sinusoids_with(speed=lambda i, d: 2 * math.pi * speed(i, d)), "putting in a "
                     "factor of 2 pi. The first pair turns by 1 radian per position."),
-            Mistake(lambda n, d: codes_at(range(n), d).T, "laying the table on its side: a row is a "
-                    "position."),
+            Mistake(lambda n, d: codes_at(range(n), d).T, "laying the table on its side: a row is "
+                    "a position."),
         ),
     ),
     Exercise(
@@ -550,8 +550,8 @@ EXERCISES = (
         mistakes=(
             Mistake(rotated_by_position_in_memory, "counting tokens from 0, and never looking at "
                     "`positions`."),
-            Mistake(lambda x, p: rotated(x, p, "interleaved"), "using the interleaved layout, features "
-                    "2i and 2i + 1. Here feature i pairs with i + head_dim / 2."),
+            Mistake(lambda x, p: rotated(x, p, "interleaved"), "using the interleaved layout, "
+                    "features 2i and 2i + 1. Here feature i pairs with i + head_dim / 2."),
             Mistake(lambda x, p: rotated(x, -p), "turning the other way: the minus stands before "
                     "the wrong sine."),
             Mistake(rotated_without_minus, "leaving out the minus: that is no turn."),
@@ -600,9 +600,10 @@ EXERCISES = (
         mistakes=(
             Mistake(lambda w, n: reordered(w, 1), "going over all rows at once. Each head has "
                     "pairs of its own: rows never leave their head."),
-            Mistake(reordered_backwards, "using the inverse order, from half-split to interleaved."),
-            Mistake(lambda w, n: reordered_backwards(w, 1), "using the inverse order, and going over all rows "
-                    "at once."),
+            Mistake(reordered_backwards, "using the inverse order, from half-split to "
+                    "interleaved."),
+            Mistake(lambda w, n: reordered_backwards(w, 1), "using the inverse order, and going "
+                    "over all rows at once."),
             Mistake(lambda w, n: reordered(w.T, n).T, "reordering the columns. The features of the "
                     "query are the rows."),
             Mistake(lambda w, n: w, "leaving everything where it was."),
@@ -653,21 +654,21 @@ EXERCISES = (
                     "position 0. They are the last n_query of n_key."),
             Mistake(alibi_with(slope=lambda h, n: 2 ** (-8 * (n + 1 - h) / n)), "giving the slopes "
                     "in the wrong order. The first head is the most short-sighted."),
-            Mistake(alibi_with(slope=lambda h, n: 2 ** -h), "using the slopes 1/2, 1/4, ... for any "
-                    "number of heads. That is right for eight."),
+            Mistake(alibi_with(slope=lambda h, n: 2 ** -h), "using the slopes 1/2, 1/4, ... for "
+                    "any number of heads. That is right for eight."),
             Mistake(alibi_with(slope=lambda h, n: 2 ** (8 * h / n)), "leaving out the minus in "
                     "the exponent: slopes are below 1."),
             Mistake(alibi_with(slope=lambda h, n: 2 ** -8), "using the same slope for all heads."),
             Mistake(alibi_with(slope=lambda h, n: -8 * h / n), "taking the exponent for the slope: "
                     "it is 2 to this power."),
-            Mistake(alibi_with(penalty=lambda i, j: -math.sqrt(i - j)), "taking the root of the distance. "
-                    "It counts as it is."),
-            Mistake(alibi_with(penalty=lambda i, j: -((i - j) ** 2)), "taking the square of the distance. "
-                    "It counts as it is."),
-            Mistake(alibi_with(penalty=lambda i, j: j), "taking slope * position of the key. After the "
-                    "softmax that comes to the same; asked is -slope * distance."),
-            Mistake(alibi_with(penalty=lambda i, j: -(i - j) - 1), "counting a distance of 1 from a token "
-                    "to itself. It is 0."),
+            Mistake(alibi_with(penalty=lambda i, j: -math.sqrt(i - j)), "taking the root of the "
+                    "distance. It counts as it is."),
+            Mistake(alibi_with(penalty=lambda i, j: -((i - j) ** 2)), "taking the square of the "
+                    "distance. It counts as it is."),
+            Mistake(alibi_with(penalty=lambda i, j: j), "taking slope * position of the key. After "
+                    "the softmax that comes to the same; asked is -slope * distance."),
+            Mistake(alibi_with(penalty=lambda i, j: -(i - j) - 1), "counting a distance of 1 from "
+                    "a token to itself. It is 0."),
         ),
     ),
     Exercise(
