@@ -252,6 +252,12 @@ def _(x, gain, bias, epsilon):
     return norm(x)
 
 
+@right("07.2", "as one group, which PyTorch rounds otherwise")
+def _(x, gain, bias, epsilon):
+    rows = x.reshape(-1, x.shape[-1])
+    return F.group_norm(rows, 1, gain, bias, epsilon).view(x.shape)
+
+
 @right("07.2", "numpy, token by token")
 def _(x, gain, bias, epsilon):
     out = np.empty(x.shape)
@@ -550,6 +556,18 @@ def _(x, norm_1, attend, norm_2, feed):
     return norm_2(x + feed(norm_2(x)))
 
 
+@wrong("07.4", "with dropout, always")
+def _(x, norm_1, attend, norm_2, feed):
+    x = x + F.dropout(attend(norm_1(x)), 0.1)
+    return x + F.dropout(feed(norm_2(x)), 0.1)
+
+
+@wrong("07.4", "halves averaged, to keep the size")
+def _(x, norm_1, attend, norm_2, feed):
+    x = (x + attend(norm_1(x))) / 2**0.5
+    return (x + feed(norm_2(x))) / 2**0.5
+
+
 @wrong("07.4", "+= on x", "changes its input `x` in place")
 def _(x, norm_1, attend, norm_2, feed):
     x += attend(norm_1(x))
@@ -782,6 +800,11 @@ def _(labels, start):
     out = torch.empty_like(labels)
     out[:, 0], out[:, 1:] = start, labels[:, :-1]
     return out
+
+
+@right("07.5", "row by row")
+def _(labels, start):
+    return torch.stack([torch.cat([torch.tensor([start]), row[:-1]]) for row in labels])
 
 
 @right("07.5", "lists")
@@ -1094,6 +1117,54 @@ def _(next_logits, source, start, end, max_length):
 @wrong("07.6", "text", "got a string")
 def _(next_logits, source, start, end, max_length):
     return " ".join(map(str, source))
+
+
+@wrong("07.6", "a batch of one", "so_far is to be a list of ids, not a tensor of shape (1, 1)")
+def _(next_logits, source, start, end, max_length):
+    words = torch.tensor([[start]])
+    for _ in range(max_length):
+        word = next_logits(source, words).argmax().reshape(1, 1)
+        if word == end:
+            break
+        words = torch.cat([words, word], dim=1)
+    return words[0, 1:]
+
+
+@wrong("07.6", "filled up with end")
+def _(next_logits, source, start, end, max_length):
+    words = [start]
+    while len(words) <= max_length and words[-1] != end:
+        words = [*words, int(next_logits(source, words).argmax())]
+    return words[1:] + [end] * (max_length + 1 - len(words))
+
+
+@wrong("07.6", "new words in front")
+def _(next_logits, source, start, end, max_length):
+    words = [start]
+    for _ in range(max_length):
+        word = int(next_logits(source, words).argmax())
+        if word == end:
+            break
+        words = [word] + words
+    return words[:-1]
+
+
+@wrong("07.6", "a generator", "got a generator")
+def _(next_logits, source, start, end, max_length):
+    words = [start]
+    for _ in range(max_length):
+        words = [*words, int(next_logits(source, words).argmax())]
+        if words[-1] == end:
+            return
+        yield words[-1]
+
+
+@right("07.6", "a tuple of tensors")
+def _(next_logits, source, start, end, max_length):
+    so_far = (torch.tensor(start),)
+    while len(so_far) <= max_length and (word := next_logits(source, so_far).argmax()) != end:
+        so_far += (word,)
+    return so_far[1:]
 
 
 @right("07.6", "a loop")
@@ -1440,6 +1511,20 @@ def _(logits, labels, pad):
     if not real.any():
         return 0 * logits.sum()
     return F.cross_entropy(logits[real], labels[real])
+
+
+@right("07.7", "one-hot, padding without a 1")
+def _(logits, labels, pad):
+    chosen = F.one_hot(labels, logits.shape[-1]) * (labels != pad)[..., None]
+    return -(chosen * logits.log_softmax(-1)).sum() / chosen.sum().clamp(min=1)
+
+
+@right("07.7", "padding of weight 0 in cross_entropy")
+def _(logits, labels, pad):
+    weight = torch.ones(logits.shape[-1])
+    weight[pad] = 0
+    total = F.cross_entropy(logits.mT, labels, weight=weight, reduction="sum")
+    return total / (labels != pad).sum().clamp(min=1)
 
 
 @right("07.7", "a loop, in double precision")
