@@ -76,6 +76,14 @@ def longest_match(word: str, merges: list[tuple[str, str]]) -> list[str]:
     return tokens
 
 
+def replaced(word: str, merges: list[tuple[str, str]]) -> list[str]:
+    """The mistake of 02.5: str.replace, which also finds a pair in parts of longer tokens."""
+    text = " ".join(word)
+    for left, right in merges:
+        text = text.replace(f"{left} {right}", left + right)
+    return text.split(" ")
+
+
 def wrapped_message(got, tokenizer: BPETokenizer, text: str) -> str | None:
     """`accept` of 02.6, which says what part is wrong."""
     ids = as_array(got)
@@ -192,13 +200,12 @@ EXERCISES = (
                  "down?", 2.0),
             Case((BYTES_ONLY, ["狗"]), "this tokenizer has a token for each byte, and nothing "
                  "more. A Chinese character is three bytes.", 1.0),
-            Case((trained(["aa"], 1), ["aaaa", "bb"]), "add up bytes and tokens over all texts, "
-                 "and divide once: a mean of ratios lets a short text count as much as a long one.",
-                 6 / 4),
+            Case((trained(["aa"], 1), ["aaaa", "bbb"]), "add up bytes and tokens over all texts, "
+                 "and divide once: a mean of ratios lets every text count the same.", 7 / 5),
             Case((trained(["aa"], 1), ["a", "a"]), "texts are encoded one by one: glued together, "
                  "they merge where one ends and the next begins.", 1.0),
-            Case((trained(["aa"], 1), ["aaa", "aaa"]), "both texts count, also when they are "
-                 "alike.", 6 / 4),
+            Case((trained(["aa"], 1), ["aa", "aa", "b"]), "every text counts, also when two are "
+                 "alike.", 5 / 3),
             Case((trained(["aa"], 1), ["", "aab"]), "an empty text has no bytes and no tokens, and "
                  "changes nothing.", 3 / 2),
             Case((trained([" a"], 1), [" a ", "\n a"]), "white space is part of the text.", 6 / 4),
@@ -250,8 +257,8 @@ EXERCISES = (
                  "twice, as zip(word, word[1:]) shows.", ("a", "a")),
             Case(({("z", "y"): 2, ("a", "d"): 2, ("a", "c"): 2},), "equally frequent: the pair "
                  "that sorts first is wanted, not the one that comes first.", ("a", "c")),
-            Case(({("ab", "c"): 1, ("a", "z"): 1},), "pairs are sorted as tuples, symbol by "
-                 "symbol: ('a', 'z') before ('ab', 'c').", ("a", "z")),
+            Case(({("b", "c"): 1, ("ab", "c"): 1, ("a", "zz"): 1},), "pairs are sorted as tuples, "
+                 "symbol by symbol: ('a', 'zz') before ('ab', 'c').", ("a", "zz")),
             Case(({("a", "bc"): 2, ("ab", "c"): 2, ("x", "y"): 3},), "('a', 'bc') and ('ab', 'c') "
                  "spell the same, and are two different pairs.", ("x", "y")),
             Case(({("a", "b"): 1, ("ba", "b"): 2, ("bba", "b"): 2},), "symbols are compared whole: "
@@ -389,6 +396,8 @@ EXERCISES = (
                     "merges first."),
             Mistake(lambda word, merges: encode_in_order(word, merges, limit=1), "joining each "
                     "pair only where it first fits."),
+            Mistake(replaced, "replacing in a joined string, where the end of one token and the "
+                    "beginning of the next look like the pair."),
         ),
     ),
     Exercise(
