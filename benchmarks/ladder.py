@@ -8,16 +8,21 @@ byte, with a bootstrap interval over passages.
 """
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 
 import numpy
+import torch
+import torch.nn.functional as F
 
 from llmcourse.corpora import load_corpus
 from llmcourse.evaluation import LADDER_FILE, Rung, measure_rung
 from llmcourse.ngram import NGramModel
+from llmcourse.pretrained import from_pretrained
+from llmcourse.tokenizers import BPETokenizer
 
 
 def ngram_bits(order: int, smoothing: str = "kneser-ney") -> Callable[[str, list[str]], list]:
@@ -25,6 +30,22 @@ def ngram_bits(order: int, smoothing: str = "kneser-ney") -> Callable[[str, list
         model = NGramModel(train.encode(), order, smoothing)
         return [model.bits(passage.encode()).sum() for passage in held_out]
 
+    return bits
+
+
+def bpe_ngram_bits(train: str, held_out: list[str]) -> list[float]:
+    tokenizer = BPETokenizer.train(train, 2048)
+    model = NGramModel(tokenizer.encode(train), 5, vocabulary=range(tokenizer.vocab_size))
+    return [model.bits(tokenizer.encode(passage)).sum() for passage in held_out]
+
+
+@torch.no_grad()
+def mlp_bits(train: str, held_out: list[str]) -> list[float]:
+    model, bits = from_pretrained("course-mlp"), []
+    for passage in held_out:
+        tokens = torch.tensor(list(passage.encode()))
+        nats = F.cross_entropy(model(tokens[None, :-1]).logits[0], tokens[1:], reduction="sum")
+        bits.append(8 + nats.item() / math.log(2))  # before the first byte it has nothing to read
     return bits
 
 
@@ -39,6 +60,8 @@ MODELS = [
     ("bigram", "01", ngram_bits(2)),
     ("Kneser-Ney, 5 bytes", "01", ngram_bits(5)),
     ("Kneser-Ney, 9 bytes", "01", ngram_bits(9)),
+    ("Kneser-Ney, 5 BPE tokens", "02", bpe_ngram_bits),
+    ("neural, 16 bytes", "03", mlp_bits),
 ]
 
 

@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import shutil
 
@@ -22,6 +23,8 @@ from transformers.modeling_gguf_pytorch_utils import LlamaTensorProcessor
 
 from llmcourse import pretrained
 from llmcourse.bert import BERT, BERTConfig
+from llmcourse.corpora import load_corpus
+from llmcourse.evaluation import load_ladder
 from llmcourse.gpt import GPT, GPTConfig
 from llmcourse.pretrained import from_pretrained, to_huggingface
 
@@ -458,3 +461,27 @@ def test_a_shape_that_the_library_lacks_is_not_written(shape, message, tmp_path)
     with pytest.raises(ValueError, match=message):
         to_huggingface(GPT(config(**shape)), tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_course_mlp_is_the_rung_that_the_ladder_shows():
+    model = from_pretrained("course-mlp")
+    nats = n_bytes = 0
+    for passage in load_corpus("king-james").split()[1]:
+        tokens = torch.tensor(list(passage.encode()))
+        with torch.no_grad():
+            logits = model(tokens[None, :-1]).logits[0]
+        nats += 8 * math.log(2) + F.cross_entropy(logits, tokens[1:], reduction="sum").item()
+        n_bytes += len(tokens)
+    rung = next(rung for rung in load_ladder() if rung.name == "neural, 16 bytes")
+    assert nats / n_bytes / math.log(2) == pytest.approx(rung.bits_per_byte, abs=1e-3)
+
+
+def test_a_changed_byte_of_our_own_weights_is_noticed(tmp_path, monkeypatch):
+    shutil.copytree(pretrained.WEIGHTS / "course-mlp", tmp_path / "course-mlp")
+    monkeypatch.setattr(pretrained, "WEIGHTS", tmp_path)
+    weights = next((tmp_path / "course-mlp").glob("*.safetensors"))
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(ValueError, match="changed|damaged|SHA"):
+        from_pretrained("course-mlp")
