@@ -84,8 +84,20 @@ def only_the_second_last_sees_the_last(x):
     return torch.cat([x[:-2], x[-2:-1] + x[-1:], x[-1:]])
 
 
+def one_sees_the_next(x, t):
+    return torch.cat([x[:t], x[t : t + 1] + x[t + 1 : t + 2].sum(0, keepdim=True), x[t + 1 :]])
+
+
+def only_the_second_sees_the_third(x):
+    return one_sees_the_next(x, 1)
+
+
 def only_the_third_sees_the_fourth(x):
-    return torch.cat([x[:2], x[2:3] + x[3:4].sum(0, keepdim=True), x[3:]])
+    return one_sees_the_next(x, 2)
+
+
+def only_the_fourth_sees_the_fifth(x):
+    return one_sees_the_next(x, 3)
 
 
 def sum_so_far_as_all_minus_the_rest(x):
@@ -97,7 +109,7 @@ def one_feature_of_the_next_token(x):
 
 
 def attention_without_a_mask_after_layer_norm(x):
-    return x + mixed(layer_norm(x, x.shape[1:]))
+    return x + mixed(layer_norm(x, x.shape[1:], eps=1e-12))
 
 
 def add_the_square_of_the_next_token(x):
@@ -169,9 +181,11 @@ def attention_over_all(blocks) -> torch.Tensor:
     return scores.softmax(0) @ values
 
 
-def each_block_with_its_own_maximum(blocks) -> torch.Tensor:
+def each_block_with_its_own_maximum(blocks, without_empty=False) -> torch.Tensor:
     """Nothing is rescaled: every block counts as if its maximum were that of all."""
     blocks = [(scores.double(), values.double()) for scores, values in blocks]
+    if without_empty:
+        blocks = [block for block in blocks if block[0].max() > -math.inf]
     powers = [(scores - scores.max()).exp() for scores, _ in blocks]
     total = sum(power @ values for power, (_, values) in zip(powers, blocks))
     return total / sum(power.sum() for power in powers)
@@ -258,7 +272,6 @@ def four_weights(d: int, seed: int) -> tuple[torch.Tensor, ...]:
     return tuple(normal(d, d, seed=seed + i) / math.sqrt(d) for i in range(4))
 
 
-SWAP = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
 LN2, LN3, INF = math.log(2), math.log(3), math.inf
 CAUSAL_3 = staircase_by_rule(3, 3)
 # Who may see whom, neither causal nor symmetric; each row allows something.
@@ -450,10 +463,8 @@ EXERCISES = (
             Mistake(lambda n, t: causal(t) | real(n, t)[:, None, None], "joining the two rules by "
                     "`or`. A key must pass both."),
             Mistake(lambda n, t: causal(t) & real(n, t)[:, None, :, None], "masking the rows of "
-                    "the padding. Its columns are to be hidden: nobody may look at it."),
-            Mistake(lambda n, t: causal(t) & real(n, t)[:, None, :, None]
-                    & real(n, t)[:, None, None], "masking the rows of the padding too. A row "
-                    "without any True becomes nan in the softmax."),
+                    "the padding. Its columns are to be hidden: nobody may look at it. (And a row "
+                    "without any True becomes nan in the softmax.)"),
             Mistake(lambda n, t: causal(t) & real(n + 1, t)[:, None, None], "letting the first "
                     "padding through: positions count from 0, so they are below `length`."),
             Mistake(lambda n, t: causal(t) & real(n - 1, t)[:, None, None], "hiding the last "
@@ -486,14 +497,15 @@ EXERCISES = (
         cases=(
             Case((each_token_by_itself, THREE_TOKENS), "the changed token may change its own "
                  "output: compare only the positions before it.", False),
-            Case((attention_without_a_mask, THREE_TOKENS), "every token sees every other here: "
-                 "does anything after t get changed, and can your function return True?", True),
+            Case((attention_without_a_mask, THREE_TOKENS), "every token sees every other here. "
+                 "Do other numbers stand after t (the same ones reordered are no change), and can "
+                 "your function return True?", True),
             Case((mean_of_all_so_far, SIX_TOKENS), "this layer looks back, and that is allowed: "
                  "change what comes after t, and compare what comes up to t.", False),
             Case((mean_of_all_from_here_on, SIX_TOKENS), "each output is a mean over the future. "
                  "Reordering the future leaves that as it is: put in other numbers.", True),
-            Case((add_the_next_token, SIX_TOKENS), "it looks ahead by exactly one token: t + 1 is "
-                 "to be changed too.", True),
+            Case((add_the_next_token, SIX_TOKENS), "each output sees only the one token after it: "
+                 "for every t, change t + 1 too, and compare position t too.", True),
             Case((only_the_first_sees_the_last, SIX_TOKENS), "only the first output sees anything "
                  "of the future, and only the last token: compare position 0 too.", True),
             Case((only_the_second_last_sees_the_last, SIX_TOKENS), "only the second last output "
@@ -501,6 +513,10 @@ EXERCISES = (
             Case((only_the_third_sees_the_fourth, SIX_TOKENS), "the leak is in the middle: try "
                  "every t, since neither the last token nor the first output shows it.", True,
                  repeat=5),
+            Case((only_the_second_sees_the_third, SIX_TOKENS), "the leak may be anywhere: try "
+                 "every t.", True),
+            Case((only_the_fourth_sees_the_fifth, SIX_TOKENS), "the leak may be anywhere: try "
+                 "every t.", True),
             Case((causal_attention, SIX_TOKENS), "causal attention is clean. (If you probe with "
                  "inf or nan: a weight of 0 times nan is nan.)", False),
             Case((sum_so_far_as_all_minus_the_rest, SIX_TOKENS), "what is subtracted cancels, up "
@@ -523,8 +539,10 @@ EXERCISES = (
                  "change big, and let the tolerance forgive rounding only.", True),
         ),
         mistakes=(
-            Mistake(lambda layer, x: True, "answering True whatever the layer."),
-            Mistake(lambda layer, x: False, "answering False whatever the layer."),
+            Mistake(lambda layer, x: True, "answering True whatever the layer. Do you compare the "
+                    "changed token too? Its own output may change: compare what comes before it."),
+            Mistake(lambda layer, x: False, "answering False whatever the layer. Is the change "
+                    "large enough, and made in what the layer gets?"),
             Mistake(lambda layer, x: not depends_on_later_tokens(layer, x), "turning the answer "
                     "round: True means that the layer does look ahead."),
             Mistake(depends_on_earlier_tokens, "finding out whether it looks back. Change what "
@@ -591,6 +609,9 @@ EXERCISES = (
         mistakes=(
             Mistake(each_block_with_its_own_maximum, "leaving out the correction: each block is "
                     "measured against another maximum, so their sums cannot be added as they are."),
+            Mistake(lambda blocks: each_block_with_its_own_maximum(blocks, without_empty=True),
+                    "leaving out the correction: each block is measured against another maximum, "
+                    "so their sums cannot be added as they are."),
             Mistake(mean_of_the_blocks, "averaging the results of the blocks. A block with larger "
                     "scores has to count more."),
             Mistake(lambda blocks: joined(blocks)[1].mean(0), "averaging the values without their "
@@ -619,10 +640,11 @@ EXERCISES = (
         ),
         reference=torch_multi_head,
         cases=(
-            Case((torch.tensor([[[1.0, 2.0]]]), SWAP, SWAP, SWAP,
-                  torch.tensor([[1.0, 1.0], [0.0, 1.0]]), 1, None), "one token has only itself to "
+            Case((torch.tensor([[[1.0, 2.0]]]), torch.eye(2), torch.eye(2),
+                  torch.tensor([[0.0, 1.0], [2.0, 0.0]]), torch.tensor([[1.0, 1.0], [0.0, 1.0]]),
+                  1, None), "one token has only itself to "
                  "look at: the output is x @ W_value @ W_output. No weight is transposed.",
-                 torch.tensor([[[2.0, 3.0]]])),
+                 torch.tensor([[[4.0, 5.0]]])),
             Case((torch.eye(4)[None, :2] * 2 * LN3, torch.eye(4), torch.eye(4),
                   torch.eye(4) / (2 * LN3), torch.eye(4), 1, None), "one head is plain attention, "
                  "with the scores divided by the root of 4.", atol=1e-5),
@@ -641,7 +663,7 @@ EXERCISES = (
                  "wrong order of axes raises nothing.", atol=1e-5),
             Case((normal(2, 5, 6), *four_weights(6, 50), 6, ODD_MASK), "as many heads as features: "
                  "each is one number wide.", atol=1e-5),
-            Case((WIDE_TOKENS, EYE_8, EYE_8, EYE_8, EYE_8, 2, staircase_by_rule(5, 5)), "scores "
+            Case((WIDE_TOKENS, EYE_8, -EYE_8, EYE_8, EYE_8, 2, staircase_by_rule(5, 5)), "scores "
                  "in the thousands: the softmax must not overflow, and what the mask hides may "
                  "not be large enough to drown the rest. Use -inf, before the softmax.",
                  atol=1e-4),
@@ -679,7 +701,9 @@ EXERCISES = (
             mistaken("leaving out W_output.", last=False),
             mistaken("taking the softmax over the queries, not over the keys.", over=-2),
             Mistake(lambda x, q, k, v, o, n, mask: heads_with(x, q.T, k.T, v.T, o.T, n, mask),
-                    "transposing the weights, as nn.Linear has them. Here it is x @ W."),
+                    "transposing all weights, as nn.Linear has them. Here it is x @ W."),
+            Mistake(lambda x, q, k, v, o, n, mask: heads_with(x, q.T, k.T, v.T, o, n, mask),
+                    "transposing the projections, as nn.Linear has them. Here it is x @ W."),
             Mistake(lambda x, q, k, v, o, n, mask: heads_with(x, q, k, v, o.T, n, mask),
                     "transposing W_output. Here it is x @ W."),
             Mistake(lambda x, q, k, v, o, n, mask: heads_with(x, k, q, v, o, n, mask), "swapping "
