@@ -94,6 +94,14 @@ def rotated(x, positions, pairs="half-split", speeds=speeds):
     return turned(x, angles.expand(*x.shape[:-1], -1), pairs)
 
 
+def interleaved_to_halves(x):
+    return torch.cat([x[..., ::2], x[..., 1::2]], dim=-1)
+
+
+def halves_to_interleaved(x):
+    return torch.stack(x.chunk(2, dim=-1), dim=-1).flatten(-2)
+
+
 def rotated_by_position_in_memory(x, positions):
     return rotated(x, torch.arange(len(positions)))
 
@@ -174,6 +182,23 @@ def without_later_keys(answer, n_head, n_query, n_key):
         return got
     seen = torch.ones(n_query, n_key, dtype=torch.bool).tril(n_key - n_query)
     return torch.where(seen, torch.from_numpy(array).double(), 0.0)
+
+
+def plain_alibi(penalty):
+    """The formula at all keys, with queries counted from 0; then later keys left out."""
+
+    def bias(n_head, n_query, n_key):
+        slopes = 2 ** (-8 * torch.arange(1, n_head + 1).double() / n_head)
+        distance = torch.arange(n_query)[:, None] - torch.arange(n_key)
+        return slopes[:, None, None] * penalty(distance)
+
+    return lambda *sizes: without_later_keys(bias, *sizes)
+
+
+queries_from_zero = [
+    plain_alibi(penalty)
+    for penalty in (lambda d: -d, lambda d: -d.abs(), lambda d: -d.clamp(min=0))
+]
 
 
 def alibi_with(**wrong):
@@ -295,8 +320,8 @@ def even_and_odd_positions_differ(query, key, m, n):
 
 
 @score
-def every_hundred_positions_again(query, key, m, n):
-    return dot(query, key) + math.sin(2 * math.pi * m / 100)
+def the_same_again_every_25_positions(query, key, m, n):
+    return dot(query, key) + math.sin(2 * math.pi * m / 25)
 
 
 @score
@@ -531,8 +556,8 @@ EXERCISES = (
             Case((torch.tensor([[[[1.0, 0.0, 0.0, 0.0]]]]), torch.tensor([1])), "half-split: "
                  "feature 0 pairs with feature 2, not with 1, and stays in its place.",
                  torch.tensor([[[[math.cos(1), 0.0, math.sin(1), 0.0]]]]), atol=1e-5),
-            Case((torch.tensor([[[[0.0, 1.0, 0.0, 0.0]]]]), torch.tensor([10])), "the second pair "
-                 "of head_dim 4 turns by 1 / 10000^(2/4) = 0.01 per position.",
+            Case((torch.tensor([[[[0.0, 1.0, 0.0, 0.0]]]]), torch.tensor([10])), "the second pair, "
+                 "features 1 and 3 of 4, turns by 1 / 10000^(2/4) = 0.01 per position.",
                  torch.tensor([[[[0.0, math.cos(0.1), 0.0, math.sin(0.1)]]]]), atol=1e-5),
             Case((normal(1, 1, 3, 4), torch.tensor([0, 1, 2])), "each token by its own position.",
                  atol=1e-4),
@@ -552,6 +577,10 @@ EXERCISES = (
                     "`positions`."),
             Mistake(lambda x, p: rotated(x, p, "interleaved"), "using the interleaved layout, "
                     "features 2i and 2i + 1. Here feature i pairs with i + head_dim / 2."),
+            Mistake(lambda x, p: rotated(interleaved_to_halves(x), p), "cutting the pairs "
+                    "interleaved, and joining them in halves. Cut as you join: in halves."),
+            Mistake(lambda x, p: halves_to_interleaved(rotated(x, p)), "cutting the pairs in "
+                    "halves, and joining them interleaved. Join as you cut: in halves."),
             Mistake(lambda x, p: rotated(x, -p), "turning the other way: the minus stands before "
                     "the wrong sine."),
             Mistake(rotated_without_minus, "leaving out the minus: that is no turn."),
@@ -650,8 +679,8 @@ EXERCISES = (
                     "gets less attention."),
             Mistake(alibi_with(slope=lambda h, n: 2 ** (-8 * (h - 1) / n)), "counting heads from "
                     "0: the first slope would be 1."),
-            Mistake(lambda h, q, k: alibi_by_rule(h, q, k, first=0), "counting the queries from "
-                    "position 0. They are the last n_query of n_key."),
+            *(Mistake(wrong, "counting the queries from position 0. They are the last n_query of "
+                      "n_key.") for wrong in queries_from_zero),
             Mistake(alibi_with(slope=lambda h, n: 2 ** (-8 * (n + 1 - h) / n)), "giving the slopes "
                     "in the wrong order. The first head is the most short-sighted."),
             Mistake(alibi_with(slope=lambda h, n: 2 ** -h), "using the slopes 1/2, 1/4, ... for "
@@ -703,7 +732,8 @@ EXERCISES = (
             Case((sinusoids_added,), "query and key meet the code of the other's position: with "
                  "vectors of zeros that cannot be seen. Use random ones.", False),
             Case((learned_vectors_added,), "learned vectors know nothing of distances.", False),
-            Case((query_turned_faster_than_key,), "query and key turn at different speeds.", False),
+            Case((query_turned_faster_than_key,), "query and key turn at different speeds. "
+                 "(Vectors with many zeros may hide that.)", False),
             Case((key_turned_the_other_way,), "the key turns the other way, so m + n counts.",
                  False),
             Case((distance_relative_to_the_position,), "at distance 0 this score is innocent: try "
@@ -714,8 +744,8 @@ EXERCISES = (
                  "earlier than the query: try m above n as well.", False, repeat=3),
             Case((even_and_odd_positions_differ,), "a shift by an even number of places shows "
                  "nothing here: try odd ones.", False, repeat=3),
-            Case((every_hundred_positions_again,), "a shift by a hundred places shows nothing "
-                 "here: try many shifts.", False, repeat=3),
+            Case((the_same_again_every_25_positions,), "a shift by 25 places, or by 100, shows "
+                 "nothing here: try many shifts.", False, repeat=3),
             Case((no_further_than_512,), "up to position 512 all is well: look further, up to "
                  "1000.", False, repeat=3),
             Case((nothing_to_tell_if_both_are_alike,), "with the same vector for query and key, "
@@ -726,8 +756,10 @@ EXERCISES = (
                  "tolerance is for rounding only.", False),
         ),
         mistakes=(
-            Mistake(lambda score: True, "answering True whatever the score."),
-            Mistake(lambda score: False, "answering False whatever the score."),
+            Mistake(lambda score: True, "answering True whatever the score. Are both positions "
+                    "moved, and the two scores compared?"),
+            Mistake(lambda score: False, "answering False whatever the score. Move m and n by the "
+                    "same number of places, and keep the two vectors."),
             Mistake(lambda score: not distance_only_by_trying(score), "turning the answer round."),
         ),
     ),
