@@ -33,12 +33,12 @@ def neighbours_by_angle(embedding: torch.Tensor, word: int, k: int) -> list[int]
     return sorted(cosines, key=cosines.get, reverse=True)[:k]
 
 
-def ranked(score):
+def ranked(score, own: float = -math.inf):
     """`nearest` with another score, for the mistakes of 03.5."""
 
     def nearest(embedding, word, k):
         scores = score(embedding.double(), word)
-        scores[word] = -math.inf
+        scores[word] = own
         return scores.argsort(descending=True, stable=True)[:k].tolist()
 
     return nearest
@@ -58,7 +58,7 @@ def path_by_torch(gradient, start, learning_rate, momentum, steps, **options) ->
 
 def path_by_hand(gradient, start, learning_rate, momentum, steps, average=False, ahead=False):
     """The mistakes of 03.6: an averaged velocity, or the gradient a step ahead."""
-    x, velocity = start.double(), torch.zeros_like(start).double()
+    x, velocity = start, torch.zeros_like(start)
     path = [x]
     for _ in range(steps):
         at = x - learning_rate * momentum * velocity if ahead else x
@@ -160,7 +160,7 @@ SIX_WORDS = torch.tensor([
     [1.0, 2.0, 0.0], [0.5, 1.0, 0.1], [40.0, 10.0, 5.0], [-1.0, -2.0, 0.0], [2.0, 1.0, 1.0],
     [0.01, 0.03, 0.0],
 ])
-TWINS = torch.tensor([[3.0, 1.0], [0.0, 1.0], [1.0, 2.0], [1.0, 0.0], [1.0, 2.0], [-1.0, 0.5]])
+TWINS = torch.tensor([[3.5, 1.0], [0.0, 1.0], [1.0, 2.0], [1.0, 0.0], [1.0, 2.0], [-1.0, 0.5]])
 MANY_WORDS = normal(500, 16, seed=3) * torch.exp(normal(500, 1, seed=4))
 
 EXERCISES = (
@@ -354,9 +354,9 @@ EXERCISES = (
             Case((torch.tensor([3, 1, 4, 1, 5, 9]), 3), "a row is a window, read from left to "
                  "right.", (torch.tensor([[3, 1, 4], [1, 4, 1], [4, 1, 5]]),
                             torch.tensor([1, 5, 9]))),
-            Case((torch.tensor([0, 0, 6, 0, 0, 0]), 4), "an id may be 0, and may repeat: it is its "
-                 "place that counts.",
-                 (torch.tensor([[0, 0, 6, 0], [0, 6, 0, 0]]), torch.tensor([0, 0]))),
+            Case((torch.tensor([0, 6, 0, 6, 0]), 2), "an id may be 0, and windows may repeat: "
+                 "all of them are wanted.",
+                 (torch.tensor([[0, 6], [6, 0], [0, 6]]), torch.tensor([0, 6, 0]))),
             Case((choices(256, 2000, seed=5), 8), "something is wrong in a longer text."),
         ),
         reference=lambda ids, context: (
@@ -406,9 +406,9 @@ EXERCISES = (
         ),
         reference=neighbours_by_angle,
         cases=(
-            Case((torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), 0, 1), "a list of k ids, "
+            Case((torch.tensor([[1.0, 0.0], [0.1, 1.0], [1.0, 1.0]]), 0, 1), "a list of k ids, "
                  "without the word itself, with the largest cosine.", [2]),
-            Case((torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), 0, 2), "the nearest comes "
+            Case((torch.tensor([[1.0, 0.0], [0.1, 1.0], [1.0, 1.0]]), 0, 2), "the nearest comes "
                  "first: the largest cosine, not the smallest.", [2, 1]),
             Case((torch.tensor([[1.0, 0.0], [9.0, 9.0], [0.2, 0.1]]), 0, 2), "a long row has a "
                  "large dot product, and is no nearer for it: divide by the lengths.", [2, 1]),
@@ -440,14 +440,16 @@ EXERCISES = (
                     "cosine comes first."),
             Mistake(ranked(lambda e, w: cosines(e, w).abs()), "leaving out the sign of the "
                     "cosine."),
-            Mistake(ranked(lambda e, w: cosines(e / e.norm(dim=0), w)), "taking lengths along the "
-                    "wrong axis. A row is a word."),
+            Mistake(ranked(lambda e, w: e / e.norm(dim=0) @ (e / e.norm(dim=0))[w]), "taking "
+                    "lengths along the wrong axis. A row is a word."),
             Mistake(lambda e, w, k: cosines(e, w).topk(k).indices, "counting the word itself among "
                     "its neighbours."),
             Mistake(lambda e, w, k: cosines(e, w).topk(k + 1).indices, "counting the word itself "
                     "among its neighbours."),
             Mistake(lambda e, w, k: cosines(e, w).topk(k + 1).indices[1:], "dropping whoever comes "
                     "first. That need not be the word itself: leave it out by its id."),
+            Mistake(ranked(lambda e, w: cosines(e, w), 0.0), "giving the word itself a cosine of "
+                    "0, which is more than a negative one."),
             Mistake(lambda e, w, k: cosines(e, w)[neighbours_by_angle(e, w, k)], "returning the "
                     "cosines. The ids are wanted."),
             Mistake(lambda e, w, k: sorted(neighbours_by_angle(e, w, k)), "sorting by id. The "
@@ -508,7 +510,7 @@ EXERCISES = (
                     "tensor into the path again and again, and changing it in place."),
             Mistake(lambda g, x, rate, m, steps: path_by_torch(g, x, rate, 0, steps), "leaving out "
                     "the momentum."),
-            Mistake(lambda g, x, rate, m, steps: path_by_torch(g, x, -rate, m, steps), "going "
+            Mistake(lambda g, x, rate, m, steps: path_by_hand(g, x, -rate, m, steps), "going "
                     "uphill."),
         ),
     ),

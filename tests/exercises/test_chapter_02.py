@@ -842,9 +842,7 @@ def _(tokenizer, text):
 
 @wrong("02.6", "the two names allowed", "whoever wrote the text has got hold of it")
 def _(tokenizer, text):
-    return tokenizer.encode(
-        f"<|start|>{text}<|end|>", allowed_special={"<|start|>", "<|end|>"}
-    )
+    return tokenizer.encode(f"<|start|>{text}<|end|>", allowed_special={"<|start|>", "<|end|>"})
 
 
 @wrong("02.6", "names as plain text", "encoding the names as plain text")
@@ -861,9 +859,7 @@ def _(tokenizer, text):
 @wrong("02.6", "allowed in the text", "whoever wrote the text has got hold of it")
 def _(tokenizer, text):
     ids = tokenizer.special_tokens
-    return [
-        ids["<|start|>"], *tokenizer.encode(text, allowed_special="all"), ids["<|end|>"]
-    ]
+    return [ids["<|start|>"], *tokenizer.encode(text, allowed_special="all"), ids["<|end|>"]]
 
 
 @wrong("02.6", "names taken out", "taking the names out")
@@ -1082,9 +1078,7 @@ def _(small, large):
 def _(small, large):
     known = {large.decode_bytes([i]) for i in range(large.vocab_size)}
     return next(
-        small.decode([i])
-        for i in range(small.vocab_size)
-        if small.decode_bytes([i]) not in known
+        small.decode([i]) for i in range(small.vocab_size) if small.decode_bytes([i]) not in known
     )
 
 
@@ -1143,9 +1137,7 @@ def _(small, large):
     def cost(text):
         return len(large.encode(text)) - len(small.encode(text))
 
-    return max(decoded_tokens(small), key=cost) + 99 * (
-        " " + max(decoded_tokens(small), key=cost)
-    )
+    return max(decoded_tokens(small), key=cost) + 99 * (" " + max(decoded_tokens(small), key=cost))
 
 
 @right("02.7", "a token that large has not, if it is text")
