@@ -208,7 +208,8 @@ EXERCISES = (
                  "alike.", 5 / 3),
             Case((trained(["aa"], 1), ["", "aab"]), "an empty text has no bytes and no tokens, and "
                  "changes nothing.", 3 / 2),
-            Case((trained([" a"], 1), [" a ", "\n a"]), "white space is part of the text.", 6 / 4),
+            Case((trained([" a"], 1), [" a ", "\n a", " A"]), "a text is taken as it is, white "
+                 "space and capitals included.", 8 / 6),
             Case((trained(["狗狗", "é"], 3), ["狗咬人 🙂", "café", "dog"]),
                  "bytes or tokens are counted wrongly in a mixed text.", 22 / 19),
         ),
@@ -251,6 +252,10 @@ EXERCISES = (
                  "symbol of a word has no neighbour in the next.", ("c", "d")),
             Case(({("a", "b"): 1, ("a", "b", "c"): 1, ("x", "y"): 3},), "a pair counts as often as "
                  "its word does: (x, y) 3 times, (a, b) 1 + 1.", ("x", "y")),
+            Case(({("a", "b"): 2, ("a", "b", "c"): 2, ("x", "y"): 3},), "a pair may stand in "
+                 "several words, whose counts add up: (a, b) 2 + 2.", ("a", "b")),
+            Case(({("a", "x", "b"): 2, ("a", "y", "b"): 2, ("c", "d"): 3},), "the symbols of a "
+                 "pair stand side by side: a and b are no pair here.", ("c", "d")),
             Case(({("a", "b"): 3, ("x", "y", "x", "y"): 2},), "a pair that stands in a word twice "
                  "counts twice: (x, y) 2 · 2 times.", ("x", "y")),
             Case(({("b", "c"): 3, ("a", "a", "a"): 2},), "pairs may overlap: a a a holds (a, a) "
@@ -259,6 +264,8 @@ EXERCISES = (
                  "that sorts first is wanted, not the one that comes first.", ("a", "c")),
             Case(({("b", "c"): 1, ("ab", "c"): 1, ("a", "zz"): 1},), "pairs are sorted as tuples, "
                  "symbol by symbol: ('a', 'zz') before ('ab', 'c').", ("a", "zz")),
+            Case(({("b", "c"): 1, ("ab", "z"): 1},), "pairs are sorted as tuples, however long "
+                 "their symbols.", ("ab", "z")),
             Case(({("a", "bc"): 2, ("ab", "c"): 2, ("x", "y"): 3},), "('a', 'bc') and ('ab', 'c') "
                  "spell the same, and are two different pairs.", ("x", "y")),
             Case(({("a", "b"): 1, ("ba", "b"): 2, ("bba", "b"): 2},), "symbols are compared whole: "
@@ -318,8 +325,8 @@ EXERCISES = (
                  "nor a·bb is the pair (a, b).", ["ba", "b", "a", "bb"]),
             Case((["aa", "b", "a", "ab"], ("a", "ab")), "aa·b spells the same as a·ab, and is "
                  "another pair.", ["aa", "b", "aab"]),
-            Case((["a b", "a", " b", " ", "a", "b"], ("a", " b")), "a token may hold a space.",
-                 ["a b", "a b", " ", "a", "b"]),
+            Case((["a b", "a", " b", " ", " c", "a", "b"], ("a", " b")), "a token may hold a "
+                 "space.", ["a b", "a b", " ", " c", "a", "b"]),
             Case((["a", "ab", "b", "aab", "b"], ("ab", "b")), "longer tokens are merged too, and "
                  "compared whole.", ["a", "abb", "aab", "b"]),
             Case((["+", "(", ".", ".", ".", "|"], (".", ".")), "a token is text, not a pattern.",
@@ -430,6 +437,8 @@ EXERCISES = (
                  "make a new one. Take nothing out: the text comes back exactly."),
             Case((trained(TALE, 40, START_END), " The dog bites the man. \n"), "the text comes "
                  "back exactly, white space included, in the tokenizer's own tokens."),
+            Case((trained(TALE + CODE, 60, START_END), CODE + CODE), "the text is encoded as a "
+                 "whole, not line by line, and none of it is cut off."),
             Case((trained(TALE, 40, START_END), "狗咬人 🙂 <|start|>the<|end|>"), "the text comes "
                  "back exactly, in whatever writing."),
         ),

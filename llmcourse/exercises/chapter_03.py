@@ -157,8 +157,8 @@ LN2, LN3, LN5 = math.log(2), math.log(3), math.log(5)
 
 # Rows of very different length: who has the largest dot product is seldom the nearest.
 SIX_WORDS = torch.tensor([
-    [1.0, 2.0, 0.0], [0.5, 1.0, 0.1], [40.0, 10.0, 5.0], [-1.0, -2.0, 0.0], [2.0, 1.0, 1.0],
-    [0.01, 0.03, 0.0],
+    [2.0, 0.0, 0.0], [1.5, 0.3, 0.0], [10.0, 40.0, 5.0], [-1.0, 0.0, 0.0], [1.0, 1.0, 1.0],
+    [0.03, 0.01, 0.0],
 ])
 TWINS = torch.tensor([[3.5, 1.0], [0.0, 1.0], [1.0, 2.0], [1.0, 0.0], [1.0, 2.0], [-1.0, 0.5]])
 MANY_WORDS = normal(500, 16, seed=3) * torch.exp(normal(500, 1, seed=4))
@@ -225,8 +225,8 @@ EXERCISES = (
             Case((torch.tensor([[0.0, LN3], [0.0, 0.0]]), torch.tensor([0, 1])), "each row has its "
                  "own softmax, over the vocabulary, and its own target.",
                  (math.log(4) + LN2) / 2),
-            Case((torch.tensor([[1000.0, 0.0]]), torch.tensor([0])), "exp(1000) is inf. Subtract "
-                 "the maximum first.", 0.0),
+            Case((torch.tensor([[-1000.0, 1000.0]]), torch.tensor([1])), "exp(1000) is inf. "
+                 "Subtract the maximum first.", 0.0),
             Case((torch.tensor([[-1000.0, -1000.0]]), torch.tensor([0])), "exp(-1000) is 0, and "
                  "log(0) is -inf. Subtract the maximum first.", LN2, rtol=1e-3),
             Case((torch.tensor([[1000.0, 0.0]]), torch.tensor([1])), "the probability of this "
@@ -357,7 +357,7 @@ EXERCISES = (
             Case((torch.tensor([0, 6, 0, 6, 0]), 2), "an id may be 0, and windows may repeat: "
                  "all of them are wanted.",
                  (torch.tensor([[0, 6], [6, 0], [0, 6]]), torch.tensor([0, 6, 0]))),
-            Case((choices(256, 2000, seed=5), 8), "something is wrong in a longer text."),
+            Case((choices(50257, 2000, seed=5), 8), "something is wrong in a longer text."),
         ),
         reference=lambda ids, context: (
             torch.tensor([ids.tolist()[i : i + context] for i in range(len(ids) - context)]),

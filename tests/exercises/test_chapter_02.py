@@ -125,7 +125,7 @@ def _(tokenizer, texts):
     return n_bytes / sum(len(tokenizer.encode(text)) for text in texts)
 
 
-@wrong("02.2", "stripped", "white space is part of the text")
+@wrong("02.2", "stripped", "white space and capitals included")
 def _(tokenizer, texts):
     n_tokens = sum(len(tokenizer.encode(text.strip())) for text in texts)
     return sum(len(text.strip().encode()) for text in texts) / n_tokens
@@ -185,6 +185,13 @@ def _(tokenizer, texts):
     n = np.array([len(tokenizer.encode(text)) for text in texts])
     ratios = np.array([len(text.encode()) / max(k, 1) for text, k in zip(texts, n)])
     return np.float32((ratios * n).sum() / n.sum())
+
+
+@wrong("02.2", "small letters", "capitals included")
+def _(tokenizer, texts):
+    texts = [text.lower() for text in texts]
+    n_tokens = sum(len(tokenizer.encode(text)) for text in texts)
+    return sum(len(text.encode()) for text in texts) / n_tokens
 
 
 # ------------------------------------------------------------------ 02.3 the most frequent pair
@@ -299,6 +306,30 @@ def _(words):
     for pair, count in pairs.items():
         spelled["".join(pair)] += count
     return min(pairs, key=lambda pair: (-spelled["".join(pair)], pair), default=None)
+
+
+@wrong("02.3", "tie to the shorter first symbol", "however long")
+def _(words):
+    pairs = counted(words)
+    return min(pairs, key=lambda pair: (-pairs[pair], len(pair[0]), pair), default=None)
+
+
+@wrong("02.3", "counts of several words not added", "whose counts add up")
+def _(words):
+    pairs = {}
+    for word, count in words.items():
+        for pair in zip(word, word[1:]):
+            pairs[pair] = max(count * list(zip(word, word[1:])).count(pair), pairs.get(pair, 0))
+    return min(pairs, key=lambda pair: (-pairs[pair], pair), default=None)
+
+
+@wrong("02.3", "all pairs of a word, near and far", "side by side")
+def _(words):
+    pairs = Counter()
+    for word, count in words.items():
+        for pair in itertools.combinations(word, 2):
+            pairs[pair] += count
+    return min(pairs, key=lambda pair: (-pairs[pair], pair), default=None)
 
 
 @wrong("02.3", "order within the pair ignored", "(a, b) and (b, a)")
@@ -524,6 +555,11 @@ def _(tokens, pair):
             result.append(tokens[i])
             i += 1
     return result
+
+
+@wrong("02.4", "white space taken away", "a token may hold a space")
+def _(tokens, pair):
+    return [token.strip() or token for token in merge(tokens, pair)]
 
 
 @wrong("02.4", "either order", "the order within the pair matters")
@@ -944,6 +980,19 @@ def _(tokenizer, text):
     ids = tokenizer.special_tokens
     middle = [i for character in text for i in tokenizer.encode(character)]
     return [ids["<|start|>"], *middle, ids["<|end|>"]]
+
+
+@wrong("02.6", "line by line", "not line by line")
+def _(tokenizer, text):
+    ids = tokenizer.special_tokens
+    middle = [i for line in text.splitlines(keepends=True) for i in tokenizer.encode(line)]
+    return [ids["<|start|>"], *middle, ids["<|end|>"]]
+
+
+@wrong("02.6", "only the first words", "none of it is cut off")
+def _(tokenizer, text):
+    ids = tokenizer.special_tokens
+    return [ids["<|start|>"], *tokenizer.encode(text)[:60], ids["<|end|>"]]
 
 
 @wrong("02.6", "code points", "stands")

@@ -110,6 +110,12 @@ def _(logits, targets):
     return (logits.exp().sum(1).log() - at(logits, targets)).mean()
 
 
+@wrong("03.2", "first logit subtracted", "exp(1000) is inf")
+def _(logits, targets):
+    logits = logits - logits[:, :1]
+    return (logits.exp().sum(1).log() - at(logits, targets)).mean()
+
+
 @wrong("03.2", "mean subtracted", "exp(1000) is inf")
 def _(logits, targets):
     logits = logits - logits.mean(1, keepdim=True)
@@ -546,9 +552,9 @@ def _(ids, context):
     return inputs, ids[context:]
 
 
-@wrong("03.4", "bytes that are too small", "longer text")
+@wrong("03.4", "bytes for ids", "longer text")
 def _(ids, context):
-    return ids.unfold(0, context, 1)[:-1].to(torch.int8), ids[context:].to(torch.int8)
+    return ids.unfold(0, context, 1)[:-1].to(torch.uint8), ids[context:].to(torch.uint8)
 
 
 @wrong("03.4", "places for ids")
@@ -723,6 +729,13 @@ def _(embedding, word, k):
     scores = F.cosine_similarity(embedding, embedding[word], dim=-1)
     scores[word] = 0
     return scores.topk(k).indices.tolist()
+
+
+@wrong("03.5", "word set to -1", "the word itself not at all")
+def _(embedding, word, k):
+    scores = F.cosine_similarity(embedding, embedding[word], dim=-1)
+    scores[word] = -1
+    return scores.argsort(descending=True, stable=True)[:k].tolist()
 
 
 @wrong("03.5", "lengths of the columns", "wrong axis")
