@@ -330,6 +330,11 @@ def no_further_than_512(query, key, m, n):
 
 
 @score
+def no_nearer_than_200(query, key, m, n):
+    return dot(turn(query, max(m, 200)), turn(key, max(n, 200)))
+
+
+@score
 def distance_relative_to_the_position(query, key, m, n):
     return dot(query, key) - 4 * abs(m - n) / (m + n + 1)
 
@@ -571,6 +576,8 @@ EXERCISES = (
                  "are all 4 here, so an angle on the wrong axis raises nothing.", atol=1e-4),
             Case((normal(2, 2, 5, 64), torch.tensor([0, 10, 20, 50, 100])), "32 pairs, from fast "
                  "to slow.", atol=1e-3),
+            Case((normal(1, 2, 3, 8), torch.tensor([4000, 12, -3])), "any whole number is a "
+                 "position, however large, and below 0 too.", atol=1e-2),
         ),
         mistakes=(
             Mistake(rotated_by_position_in_memory, "counting tokens from 0, and never looking at "
@@ -748,6 +755,8 @@ EXERCISES = (
                  "nothing here: try many shifts.", False, repeat=3),
             Case((no_further_than_512,), "up to position 512 all is well: look further, up to "
                  "1000.", False, repeat=3),
+            Case((no_nearer_than_200,), "from position 200 on all is well: look at the first ones "
+                 "too.", False, repeat=3),
             Case((nothing_to_tell_if_both_are_alike,), "with the same vector for query and key, "
                  "this score is innocent: draw two.", False, repeat=3),
             Case((only_the_last_feature_tells,), "only one of the eight features gives the "

@@ -505,6 +505,18 @@ def _(x, positions):
     return rotary(at=lambda x, p: p)(x, table[positions][:, 0].round().long())
 
 
+@wrong("06.4", "a table of 2048 rows", "IndexError")
+def _(x, positions):
+    table = torch.arange(2048)
+    return rotary(at=lambda x, positions: table[positions])(x, positions)
+
+
+@wrong("06.4", "positions below 0 counted from the end", "below 0 too")
+def _(x, positions):
+    table = torch.arange(4096)
+    return rotary(at=lambda x, positions: table[positions])(x, positions)
+
+
 @wrong("06.4", "in place", "changes its input `x` in place")
 def _(x, positions):
     x[:] = rotary()(x, positions)
@@ -927,6 +939,13 @@ wrong("06.7", "positions up to 100", "look further")(
         shift=lambda low, high: random.randint(low, 50),
     )
 )
+wrong("06.7", "positions from 300 on", "look at the first ones")(
+    trying(
+        places=lambda: torch.randint(300, 1001, (2,)).tolist(),
+        shift=lambda low, high: random.randint(0, high),
+    )
+)
+wrong("06.7", "tiny vectors", "with vectors of zeros")(trying(draw=lambda: 1e-7 * vectors()))
 wrong("06.7", "distance 0 only", "try pairs with m and n apart")(
     trying(places=lambda: [random.randint(0, 1000)] * 2)
 )
