@@ -531,7 +531,8 @@ EXERCISES = (
                  "one only: change all features, and compare all.", True),
             Case((attention_without_a_mask_after_layer_norm, SIX_TOKENS), "layer norm takes out "
                  "what all features of a token have in common, and their scale: adding 1 to all, "
-                 "or doubling all, is hardly seen. Put in random numbers.", True),
+                 "or doubling all, is hardly seen. Put in random numbers, and compare number by "
+                 "number.", True),
             Case((add_the_square_of_the_next_token, SIX_TOKENS), "a square does not see a sign "
                  "turned over. Put in random numbers.", True),
             Case((add_the_difference_of_the_next_two, SIX_TOKENS), "only the difference of two "
@@ -663,7 +664,8 @@ EXERCISES = (
             Case((normal(1, 5, 4), *four_weights(4, 20), 2, ODD_MASK), "a mask need not be a "
                  "staircase: a row is a query, a column a key.", atol=1e-5),
             Case((normal(2, 2, 4), *four_weights(4, 30), 2, None), "batch, time and n_head are all "
-                 "2 here, so a wrong order of axes raises nothing.", atol=1e-5),
+                 "2 here, so a wrong order of axes raises nothing; and two texts never meet.",
+                 atol=1e-5),
             Case((normal(3, 3, 9), *four_weights(9, 40), 3, CAUSAL_3), "all sizes are 3 here, so a "
                  "wrong order of axes raises nothing.", atol=1e-5),
             Case((normal(2, 5, 6), *four_weights(6, 50), 6, ODD_MASK), "as many heads as features: "
@@ -685,6 +687,8 @@ EXERCISES = (
             mistaken("gluing the heads with a reshape alone: undo the transpose first, or the "
                      "numbers of different tokens get mixed.",
                      merge=lambda heads, x: heads.reshape(x.shape)),
+            mistaken("gluing the heads with their features in turns. Put the heads side by side.",
+                     merge=lambda heads, x: heads.permute(0, 2, 3, 1).reshape(x.shape)),
             mistaken("cutting into heads with a view alone. Cut the last axis, then transpose.",
                      split=by_view),
             mistaken("cutting and gluing with a view alone. Cut the last axis, then transpose.",

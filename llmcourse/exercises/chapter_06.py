@@ -80,6 +80,14 @@ def shifted_by_turning(encoding, k, pairs="interleaved", speeds=speeds):
     return turned(encoding, -k * speeds(encoding.shape[1]), pairs)
 
 
+def shifted_with_new_sines(encoding, k):
+    angles = k * speeds(encoding.shape[1])
+    sines, cosines = encoding.double()[:, ::2], encoding.double()[:, 1::2]
+    sines = sines * angles.cos() + cosines * angles.sin()
+    cosines = cosines * angles.cos() - sines * angles.sin()
+    return torch.stack([sines, cosines], dim=-1).flatten(1)
+
+
 def shift_of(*positions: int, d: int, k: int, pointer: str, **more) -> Case:
     """The codes at these positions are given, those k later expected."""
     later = [position + k for position in positions]
@@ -104,6 +112,13 @@ def halves_to_interleaved(x):
 
 def rotated_by_position_in_memory(x, positions):
     return rotated(x, torch.arange(len(positions)))
+
+
+def rotated_with_new_a(x, positions):
+    angles = positions.double()[:, None] * speeds(x.shape[-1])
+    a, b = x.double().chunk(2, dim=-1)
+    a = a * angles.cos() - b * angles.sin()
+    return torch.cat([a, a * angles.sin() + b * angles.cos()], dim=-1)
 
 
 def rotated_without_minus(x, positions):
@@ -494,8 +509,8 @@ EXERCISES = (
             "ones, and which column of the old ones must still be there to compute them?",
         ),
         cases=(
-            shift_of(0, d=2, k=1, pointer="one pair at position 0, which is (0, 1), one step on: "
-                     "(sin 1, cos 1). Mind the direction.", atol=1e-4),
+            shift_of(1, d=2, k=1, pointer="one pair at position 1, (sin 1, cos 1), one step on: "
+                     "(sin 2, cos 2). Mind the signs.", atol=1e-4),
             shift_of(3, d=2, k=0, pointer="a shift by 0 changes nothing.", atol=1e-4),
             shift_of(2, d=2, k=-1, pointer="a negative k goes back: the same formula with a "
                      "negative angle.", atol=1e-4),
@@ -519,6 +534,8 @@ EXERCISES = (
             Mistake(lambda x, k: shifted_by_turning(x, k, pairs="halves"), "pairing column i with "
                     "i + d_model / 2. Here sines and cosines take turns: columns 0 and 1 are a "
                     "pair."),
+            Mistake(shifted_with_new_sines, "computing the new cosines from the new sines. They "
+                    "need the old ones: keep those until both are done."),
             Mistake(lambda x, k: x.roll(-k, 0), "rolling the rows. What falls out at one end does "
                     "not belong at the other."),
             Mistake(lambda x, k: x.roll(k, 0), "rolling the rows. What falls out at one end does "
@@ -590,6 +607,8 @@ EXERCISES = (
                     "halves, and joining them interleaved. Join as you cut: in halves."),
             Mistake(lambda x, p: rotated(x, -p), "turning the other way: the minus stands before "
                     "the wrong sine."),
+            Mistake(rotated_with_new_a, "computing the second of a pair from the new first. It "
+                    "needs the old one: keep it until both are done."),
             Mistake(rotated_without_minus, "leaving out the minus: that is no turn."),
             Mistake(lambda x, p: rotated(x, p, speeds=speeds_with_i_over_width), "using the "
                     "exponent i / head_dim, where i numbers the pairs. It is 2i / head_dim."),

@@ -194,7 +194,7 @@ def _(x, n_head):
     return x.reshape(batch, n_head, time // n_head, d_model)
 
 
-@wrong("05.3", "sequence cut by chunk")
+@wrong("05.3", "sequence cut by chunk", "cutting the sequence")
 def _(x, n_head):
     return torch.stack(x.chunk(n_head, dim=1), dim=1)
 
@@ -220,7 +220,7 @@ def _(x, n_head):
     return x.view(*x.shape[:2], n_head, -1).permute(0, 2, 3, 1)
 
 
-@wrong("05.3", "wrong axes transposed")
+@wrong("05.3", "wrong axes transposed", "one token: its first two")
 def _(x, n_head):
     return x.view(*x.shape[:2], n_head, -1).transpose(2, 3)
 
@@ -395,7 +395,7 @@ def _(lengths, time):
     return causal(time) & real(lengths, time)[:, None, None]
 
 
-@wrong("05.4", "lengths on the axis of time")
+@wrong("05.4", "lengths on the axis of time", "no padding")
 def _(lengths, time):
     keep = torch.arange(time)[:, None] < lengths
     return causal(time) & keep[:, None, None]
@@ -599,7 +599,7 @@ def _(layer, x):
     return probe(shuffle_later)(layer, x)
 
 
-@wrong("05.5", "only the next token changed, only position t compared")
+@wrong("05.5", "only the next token changed, only position t compared", "compare position 0 too")
 def _(layer, x):
     def replace_next(x, t):
         x[t + 1] = torch.randn_like(x[t + 1])
@@ -620,7 +620,7 @@ def _(layer, x):
     return probe(replace_later)(lambda x: layer(x)[:, -1:], x)
 
 
-@wrong("05.5", "sums compared")
+@wrong("05.5", "sums compared", "compare number by number")
 def _(layer, x):
     return probe(replace_later, same=lambda a, b: same(a.sum(), b.sum()))(layer, x)
 
@@ -821,7 +821,7 @@ def _(blocks):
     return weighted / total
 
 
-@wrong("05.6", "scores clamped")
+@wrong("05.6", "scores clamped", "exp(1000) is inf")
 def _(blocks):
     total = weighted = 0
     for scores, values in blocks:
@@ -838,7 +838,7 @@ def _(blocks):
     return torch.stack([scores.softmax(0) @ values for scores, values in blocks]).mean(0)
 
 
-@wrong("05.6", "blocks averaged by their length")
+@wrong("05.6", "blocks averaged by their length", "both sums so far shrink")
 def _(blocks):
     n = total = 0
     for scores, values in blocks:
@@ -886,7 +886,7 @@ def _(blocks):
     return online()([blocks[0], *blocks[1:]])
 
 
-@wrong("05.6", "last block only")
+@wrong("05.6", "last block only", "both sums so far shrink")
 def _(blocks):
     for scores, values in blocks:
         result = scores.softmax(0) @ values
@@ -963,7 +963,7 @@ def _(blocks):
     return online(guard=False)(blocks).nan_to_num()
 
 
-@wrong("05.6", "a thousandth in the denominator")
+@wrong("05.6", "a thousandth in the denominator", "the usual softmax")
 def _(blocks):
     largest, total, weighted = -INF, 0.0, 0.0
     for scores, values in blocks:
@@ -1068,7 +1068,7 @@ wrong("05.7", "no scale", "leaving the scores unscaled")(heads(scale=lambda quer
 wrong("05.7", "divided by head_dim", "not by its square root")(
     heads(scale=lambda query, x: query.shape[-1])
 )
-wrong("05.7", "root of the number of heads")(
+wrong("05.7", "root of the number of heads", "divided by the root of 4")(
     heads(scale=lambda query, x: math.sqrt(query.shape[1]))
 )
 wrong("05.7", "glued without the transpose", "gluing the heads with a reshape alone")(
@@ -1083,7 +1083,7 @@ wrong("05.7", "cut and glued with a view", "cutting and gluing with a view alone
         glue=lambda h: h.reshape(h.shape[0], h.shape[2], -1),
     )
 )
-wrong("05.7", "glued with the features interleaved")(
+wrong("05.7", "glued with the features interleaved", "features in turns")(
     heads(glue=lambda h: h.permute(0, 2, 3, 1).flatten(2))
 )
 wrong("05.7", "cut and glued with the features interleaved", "every n_head-th feature")(
@@ -1120,7 +1120,7 @@ wrong("05.7", "causal whenever there is a mask", "a mask need not be a staircase
     heads(mask_with=lambda s, m: s.masked_fill(~causal(len(m)), -INF))
 )
 wrong("05.7", "softmax over queries", "softmax over the queries")(heads(dim=-2))
-wrong("05.7", "softmax over heads")(heads(dim=1))
+wrong("05.7", "softmax over heads", "one head is plain attention")(heads(dim=1))
 wrong("05.7", "weights transposed", "transposing all weights")(heads(weights=lambda W: W.T))
 wrong("05.7", "projections transposed", "transposing the projections")(
     lambda x, q, k, v, o, n, mask=None: heads()(x, q.T, k.T, v.T, o, n, mask)
@@ -1134,7 +1134,7 @@ wrong("05.7", "W_output forgotten", "leaving out W_output")(
 wrong("05.7", "query and key swapped", "swapping query and key")(
     lambda x, q, k, v, o, n, mask=None: heads()(x, k, q, v, o, n, mask)
 )
-wrong("05.7", "key and value swapped")(
+wrong("05.7", "key and value swapped", "x @ W_value @ W_output")(
     lambda x, q, k, v, o, n, mask=None: heads()(x, q, v, k, o, n, mask)
 )
 wrong("05.7", "one wide head", "ignoring n_head")(
@@ -1176,7 +1176,7 @@ def _(x, W_query, W_key, W_value, W_output, n_head, mask=None):
     return mixed.mean(1) @ W_output[: mixed.shape[-1], : mixed.shape[-1]]
 
 
-@wrong("05.7", "first text only")
+@wrong("05.7", "first text only", "two texts never meet")
 def _(x, *rest):
     return heads()(x[:1], *rest).expand_as(x)
 

@@ -84,14 +84,18 @@ wrong("06.2", "exponents of d / 2", "doubling i")(table(lambda i, d: 2 * i / (d 
 wrong("06.2", "pairs from 1", "counting pairs from 1")(table(lambda i, d: 2 * (i + 1) / d))
 wrong("06.2", "halves", "putting all sines first")(table(halves=True))
 wrong("06.2", "cosine first", "putting the cosine before the sine")(table(swap=True))
-wrong("06.2", "cosines, then sines")(table(swap=True, halves=True))
+wrong("06.2", "cosines, then sines", "the sine comes first")(table(swap=True, halves=True))
 wrong("06.2", "positions from 1", "counting positions from 1")(
     table(positions=lambda n: torch.arange(1, n + 1))
 )
-wrong("06.2", "positions backwards")(table(positions=lambda n: torch.arange(n).flip(0)))
-wrong("06.2", "positions between 0 and 1")(table(positions=lambda n: torch.linspace(0, 1, n)))
+wrong("06.2", "positions backwards", "1 radian per position")(
+    table(positions=lambda n: torch.arange(n).flip(0))
+)
+wrong("06.2", "positions between 0 and 1", "pair i turns by")(
+    table(positions=lambda n: torch.linspace(0, 1, n))
+)
 wrong("06.2", "base 1000", "using the base 1000")(table(base=1000.0))
-wrong("06.2", "base e")(table(base=math.e))
+wrong("06.2", "base e", "0.01 per position")(table(base=math.e))
 wrong("06.2", "times 2 pi", "putting in a factor of 2 pi")(table(scale=2 * math.pi))
 
 
@@ -128,7 +132,7 @@ def _(n_positions, d_model):
     return out
 
 
-@wrong("06.2", "on its side")
+@wrong("06.2", "on its side", "laying the table on its side")
 def _(n_positions, d_model):
     return sinusoidal_positions(n_positions, d_model).T
 
@@ -139,13 +143,13 @@ def _(n_positions, d_model):
     return out.T if n_positions == d_model > 2 else out
 
 
-@wrong("06.2", "sines only")
+@wrong("06.2", "sines only", "the cosine 1")
 def _(n_positions, d_model):
     i = torch.arange(d_model) // 2
     return (torch.arange(n_positions)[:, None] / 10000 ** (2 * i / d_model)).sin()
 
 
-@wrong("06.2", "angles without sine")
+@wrong("06.2", "angles without sine", "the cosine 1")
 def _(n_positions, d_model):
     i = torch.arange(d_model) // 2
     return torch.arange(n_positions)[:, None] / 10000 ** (2 * i / d_model)
@@ -264,7 +268,7 @@ def _(encoding, k):
     return encoding + torch.stack([angles.sin(), angles.cos()], 1).flatten()
 
 
-@wrong("06.3", "new sines used for the new cosines")
+@wrong("06.3", "new sines used for the new cosines", "need the old ones")
 def _(encoding, k):
     out = encoding.clone()
     angles = k * 10000.0 ** (-torch.arange(0, encoding.shape[1], 2) / encoding.shape[1])
@@ -279,7 +283,7 @@ def _(encoding, k):
     return encoding
 
 
-@wrong("06.3", "plus for minus")
+@wrong("06.3", "plus for minus", "Mind the signs")
 def _(encoding, k):
     angles = k * 10000.0 ** (-torch.arange(0, encoding.shape[1], 2) / encoding.shape[1])
     s, c = encoding[:, 0::2], encoding[:, 1::2]
@@ -287,7 +291,9 @@ def _(encoding, k):
     return torch.stack(new, 2).flatten(1)
 
 
-@wrong("06.3", "position read off the fastest pair, which has forgotten the turns")
+@wrong(
+    "06.3", "position read off the fastest pair, which has forgotten the turns", "angle of its own"
+)
 def _(encoding, k):
     n, d = encoding.shape
     position = torch.atan2(encoding[:, 0], encoding[:, 1]) + k
@@ -300,7 +306,7 @@ def _(encoding, k):
     return turning()(encoding, abs(k))
 
 
-@wrong("06.3", "first row only", "")
+@wrong("06.3", "first row only", "each is turned by itself")
 def _(encoding, k):
     return turning()(encoding[:1], k).expand_as(encoding)
 
@@ -316,14 +322,14 @@ def _(encoding, k):
     return torch.stack(new, 2).flatten(1)
 
 
-@wrong("06.3", "one pair only")
+@wrong("06.3", "one pair only", "each pair turns")
 def _(encoding, k):
     out = encoding.clone()
     out[:, :2] = turning()(encoding[:, :2], k)
     return out
 
 
-@wrong("06.3", "each pair by the next one's angle")
+@wrong("06.3", "each pair by the next one's angle", "one step on")
 def _(encoding, k):
     return turning(speed=lambda d: 10000.0 ** (-torch.arange(2, d + 2, 2) / d))(encoding, k)
 
@@ -443,7 +449,7 @@ wrong("06.4", "base 1000", "turns by 1 / 10000")(
 wrong("06.4", "halves joined the wrong way", "(1, 0) becomes")(
     rotary(join=lambda a, b: torch.cat([b, a], dim=-1))
 )
-wrong("06.4", "head_dim of the other axis")(
+wrong("06.4", "head_dim of the other axis", "0.01 per position")(
     lambda x, positions: rotary(speed=lambda d: 10000.0 ** (-torch.arange(0, d, 2) / x.shape[2]))(
         x, positions
     )
@@ -457,7 +463,7 @@ def _(x, positions):
     return x * cos + x.roll(x.shape[-1] // 2, -1) * sin
 
 
-@wrong("06.4", "rotate_half of neighbours")
+@wrong("06.4", "rotate_half of neighbours", "half-split: feature 0")
 def _(x, positions):
     angles = positions[:, None] * 10000.0 ** (-torch.arange(0, x.shape[-1], 2) / x.shape[-1])
     angles = torch.cat([angles, angles], -1)
@@ -480,12 +486,12 @@ def _(x, positions):
     return rotary()(x, positions)
 
 
-@wrong("06.4", "first text for all")
+@wrong("06.4", "first text for all", "every text and every head")
 def _(x, positions):
     return rotary()(x[:1], positions).expand_as(x)
 
 
-@wrong("06.4", "one head only")
+@wrong("06.4", "one head only", "every text and every head")
 def _(x, positions):
     out = x.clone()
     out[:, 0] = rotary()(x[:, 0], positions)
@@ -523,7 +529,7 @@ def _(x, positions):
     return x
 
 
-@wrong("06.4", "in place, with the new a for the new b")
+@wrong("06.4", "in place, with the new a for the new b", "needs the old one")
 def _(x, positions):
     out = x.clone()
     half = x.shape[-1] // 2
@@ -546,7 +552,7 @@ def _(x, positions):
     return rotary()(x.transpose(1, 2), positions).transpose(1, 2)
 
 
-@wrong("06.4", "distance between tokens")
+@wrong("06.4", "distance between tokens", "one pair, one radian")
 def _(x, positions):
     return rotary(at=lambda x, p: p - p[0])(x, positions)
 
@@ -653,18 +659,18 @@ def _(weight, n_head):
     return torch.cat([heads[:, :, 0].flatten(0, 1), heads[:, :, 1].flatten(0, 1)])
 
 
-@wrong("06.5", "halves of a head swapped")
+@wrong("06.5", "halves of a head swapped", "a single pair")
 def _(weight, n_head):
     heads = weight.view(n_head, 2, -1, weight.shape[1])
     return heads.flip(1).reshape(weight.shape)
 
 
-@wrong("06.5", "heads interleaved")
+@wrong("06.5", "heads interleaved", "half-split wants")
 def _(weight, n_head):
     return weight.view(n_head, -1, weight.shape[1]).transpose(0, 1).reshape(weight.shape)
 
 
-@wrong("06.5", "n_head and head_dim confused")
+@wrong("06.5", "n_head and head_dim confused", "half-split wants")
 def _(weight, n_head):
     d = len(weight) // n_head
     return torch.cat([torch.cat([h[0::2], h[1::2]]) for h in weight.split(n_head)]) if d else weight
@@ -775,7 +781,9 @@ wrong("06.6", "root of the distance", "taking the root of the distance")(
 wrong("06.6", "distance squared", "taking the square of the distance")(
     bias(penalty=lambda i, j: -((i - j) ** 2))
 )
-wrong("06.6", "logarithm of the distance")(bias(penalty=lambda i, j: -(1 + (i - j).abs()).log()))
+wrong("06.6", "logarithm of the distance", "one head has the slope")(
+    bias(penalty=lambda i, j: -(1 + (i - j).abs()).log())
+)
 wrong("06.6", "position of the key", "After the softmax that comes to the same")(
     bias(penalty=lambda i, j: j + 0 * i)
 )
@@ -811,7 +819,7 @@ def _(n_head, n_query, n_key):
     return bias()(n_head, n_query, n_key)[None]
 
 
-@wrong("06.6", "keys by queries")
+@wrong("06.6", "keys by queries", "one head has the slope")
 def _(n_head, n_query, n_key):
     return bias()(n_head, n_query, n_key).mT
 
@@ -831,7 +839,7 @@ def _(n_head, n_query, n_key):
     return bias()(n_head, n_query, n_key) < 0
 
 
-@wrong("06.6", "nan on the diagonal")
+@wrong("06.6", "nan on the diagonal", "got nan")
 def _(n_head, n_query, n_key):
     right = bias()(n_head, n_query, n_key)
     return right / right * right
@@ -959,7 +967,7 @@ wrong("06.7", "zero vectors", "with vectors of zeros")(trying(draw=lambda: torch
 wrong("06.7", "vectors of ones", "draw two")(trying(draw=lambda: torch.ones(2, 8)))
 wrong("06.7", "one vector twice", "draw two")(trying(draw=lambda: torch.randn(8).expand(2, 8)))
 wrong("06.7", "unit vectors", "many zeros may hide")(trying(draw=lambda: torch.eye(8)[:2]))
-wrong("06.7", "the same first unit vector twice")(
+wrong("06.7", "the same first unit vector twice", "draw two")(
     trying(draw=lambda: torch.eye(8)[:1].expand(2, 8))
 )
 wrong("06.7", "==", "compare with a tolerance")(trying(same=lambda a, b: a == b))
@@ -967,8 +975,8 @@ wrong("06.7", "a tolerance that forgives all", "for rounding only")(
     trying(same=lambda a, b: abs(a - b) < 0.1)
 )
 wrong("06.7", "not shifted at all", "Are both positions moved")(trying(shift=lambda low, high: 0))
-wrong("06.7", "one try", "")(trying(n_tries=1))
-wrong("06.7", "shift of 1 for one pair", "")(
+wrong("06.7", "one try", "try m below n")(trying(n_tries=1))
+wrong("06.7", "shift of 1 for one pair", "try m below n")(
     trying(n_tries=1, places=lambda: (1, 0), shift=lambda low, high: 1)
 )
 
@@ -983,7 +991,7 @@ def _(score):
     return trying()(score)
 
 
-@wrong("06.7", "m and n swapped with the vectors")
+@wrong("06.7", "m and n swapped with the vectors", "not the same |m - n|")
 def _(score):
     for _ in range(100):
         query, key = vectors()
@@ -993,7 +1001,7 @@ def _(score):
     return trying()(score)
 
 
-@wrong("06.7", "only the query moved")
+@wrong("06.7", "only the query moved", "move both positions")
 def _(score):
     for _ in range(100):
         query, key = vectors()
@@ -1013,12 +1021,12 @@ def _(score):
     return trying(draw=lambda: torch.randn(2, 4))(score)
 
 
-@wrong("06.7", "any of many", "")
+@wrong("06.7", "any of many", "try pairs with m and n apart")
 def _(score):
     return any(trying(n_tries=1)(score) for _ in range(100))
 
 
-@wrong("06.7", "returns from within the loop")
+@wrong("06.7", "returns from within the loop", "try m below n")
 def _(score):
     for _ in range(100):
         query, key = vectors()
