@@ -81,7 +81,7 @@ def replaced(word: str, merges: list[tuple[str, str]]) -> list[str]:
     text = " ".join(word)
     for left, right in merges:
         text = text.replace(f"{left} {right}", left + right)
-    return text.split(" ")
+    return text.split(" ") if word else []
 
 
 def wrapped_message(got, tokenizer: BPETokenizer, text: str) -> str | None:
@@ -117,11 +117,10 @@ def costs_large_more(got, small: BPETokenizer, large: BPETokenizer) -> str | Non
         raise ValueError("a str is wanted")
     if not got:
         return "an empty text costs nothing, whoever cuts it"
+    if "\ufffd" in got:
+        return "it holds U+FFFD, which stands for bytes that are no whole character"
     few, many = len(small.encode(got)), len(large.encode(got))
-    if many > few:
-        return None
-    odd = ". U+FFFD stands for bytes that are no whole character" if "\ufffd" in got else ""
-    return f"small cuts it into {few}, large into {many}{odd}"
+    return None if many > few else f"small cuts it into {few}, large into {many}"
 
 
 def decoded_tokens(tokenizer: BPETokenizer) -> list[str]:
@@ -340,7 +339,8 @@ EXERCISES = (
                     "going from right to left."),
             Mistake(lambda tokens, pair: merged(tokens, pair, limit=1), "joining the first "
                     "occurrence only."),
-            Mistake(lambda tokens, pair: merged(tokens, pair)[:-1], "losing the last token."),
+            Mistake(lambda tokens, pair: merged(tokens, pair)[: -1 if merged(tokens, pair)[-1:]
+                    == tokens[-1:] else None], "losing the last token, if it is in no pair."),
             Mistake(lambda tokens, pair: "".join(tokens), "joining everything."),
         ),
     ),
@@ -362,6 +362,7 @@ EXERCISES = (
             Case(("ab", [("a", "b")]), "one merge, one token.", ["ab"]),
             Case(("ab", []), "without merges the single characters are left.", ["a", "b"]),
             Case(("a", [("a", "b")]), "a word of one character has no pair.", ["a"]),
+            Case(("", [("a", "b")]), "the empty word gives an empty list.", []),
             Case(("abab", [("a", "b")]), "a merge is made everywhere in the word, not just where "
                  "it first fits.", ["ab", "ab"]),
             Case(("aaa", [("a", "a")]), "a token belongs to one pair only, from left to right.",
@@ -444,15 +445,13 @@ EXERCISES = (
         ),
         mistakes=(
             Mistake(lambda t, text: t.encode(f"<|start|>{text}<|end|>", allowed_special="all"),
-                    "encoding all of it at once: then a name that stands in the text counts, too."),
+                    "allowing special tokens in the text: a name that stands there counts, too."),
             Mistake(lambda t, text: t.encode(f"<|start|>{text}<|end|>"), "encoding the names as "
                     "plain text. Look their ids up in special_tokens."),
             Mistake(lambda t, text: wrap_ids(t, without_names(t, text)), "taking the names out of "
                     "the text: what was said is lost."),
             Mistake(lambda t, text: wrap_ids(t, text)[:-1], "forgetting the end."),
             Mistake(lambda t, text: wrap_ids(t, text.strip()), "taking white space away."),
-            Mistake(lambda t, text: wrap_ids(t, text, allowed_special="all"), "allowing special "
-                    "tokens in the text itself."),
         ),
     ),
     Exercise(
@@ -546,9 +545,9 @@ def encode_in_order(word: str, merges, limit: int | None = None) -> list[str]:
     return tokens
 
 
-def wrap_ids(tokenizer: BPETokenizer, text: str, **options) -> list[int]:
+def wrap_ids(tokenizer: BPETokenizer, text: str) -> list[int]:
     start, end = (tokenizer.special_tokens[name] for name in START_END)
-    return [start, *tokenizer.encode(text, **options), end]
+    return [start, *tokenizer.encode(text), end]
 
 
 def without_names(tokenizer: BPETokenizer, text: str) -> str:

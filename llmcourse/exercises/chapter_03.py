@@ -369,8 +369,6 @@ EXERCISES = (
                     "already. The one after it is wanted."),
             Mistake(lambda ids, context: (windows_of(ids, context)[:-1], ids[context:-1]),
                     "losing the last window: range(n - context) has them all."),
-            Mistake(lambda ids, context: tuple(part[:-1] for part in wrapping(ids, context)),
-                    "losing the last window, or running over the end."),
             Mistake(lambda ids, context: wrapping(ids, context), "running over the end: the last "
                     "windows begin anew at the front."),
             Mistake(lambda ids, context: (windows_of(ids, context), ids.unfold(0, context, 1)[1:]),

@@ -42,6 +42,8 @@ wrong("02.1", "from the left", "from the left")(["ba", "an", "na"])
 wrong("02.1", "another order", "another order")(["ana", "ban", "an"])
 wrong("02.1", "repetition joined", "joining what looks alike")(["an", "anan", "ban"])
 wrong("02.1", "old tally", "counted anew")(["an", "na", "ban"])
+wrong("02.1", "pair of the first word", "once in each word")(["an", "ban", "anan"])
+wrong("02.1", "letters for symbols", "not to `ban`")(["an", "ban", "bana"])
 wrong("02.1", "two of them", "three strings are wanted, and you give 2")(["an", "ban"])
 wrong("02.1", "one string", "three strings are wanted, and you give 1")("an")
 wrong("02.1", "letters", "three strings are wanted, and you give 7")(list("anbanan"))
@@ -65,6 +67,11 @@ def _(tokenizer, texts):
 @wrong("02.2", "characters", "counting characters, not bytes")
 def _(tokenizer, texts):
     return sum(map(len, texts)) / sum(len(tokenizer.encode(text)) for text in texts)
+
+
+@wrong("02.2", "characters, upside down", "tokens per character")
+def _(tokenizer, texts):
+    return sum(len(tokenizer.encode(text)) for text in texts) / sum(map(len, texts))
 
 
 @wrong("02.2", "mean of ratios", "averaging the ratios")
@@ -454,7 +461,7 @@ def _(tokens, pair):
     return result[::-1]
 
 
-@wrong("02.4", "last token skipped", "the last token is lost")
+@wrong("02.4", "last token skipped", "losing the last token")
 def _(tokens, pair):
     result, i = [], 0
     while i < len(tokens) - 1:
@@ -753,7 +760,7 @@ def _(word, merges):
     text = " ".join(word)
     for left, right in merges:
         text = text.replace(f"{left} {right}", left + right)
-    return text.split(" ")
+    return text.split(" ") if word else []
 
 
 @wrong("02.5", "regular expression", "text, not a pattern")
@@ -761,7 +768,7 @@ def _(word, merges):
     text = " ".join(word)
     for left, right in merges:
         text = re.sub(rf"(?<!\S){left} {right}(?!\S)", left + right, text)
-    return text.split(" ")
+    return text.split(" ") if word else []
 
 
 @wrong("02.5", "what the pair spells", "tokens are compared whole")
@@ -800,6 +807,14 @@ def _(word, merges):
     tokens = list(word)
     while len(tokens) > 1:
         tokens = merge(tokens, min(itertools.pairwise(tokens), key=merges.index))
+    return tokens
+
+
+@wrong("02.5", "one token at least", "the empty word gives an empty list")
+def _(word, merges):
+    tokens = list(word) or [""]
+    for pair in merges:
+        tokens = merge(tokens, pair)
     return tokens
 
 
@@ -871,7 +886,7 @@ def bpe(word, merges):
 # ------------------------------------------------------------------ 02.6 a door that stays shut
 
 
-@wrong("02.6", "everything allowed", "encoding all of it at once")
+@wrong("02.6", "everything allowed", "allowing special tokens in the text")
 def _(tokenizer, text):
     return tokenizer.encode(f"<|start|>{text}<|end|>", allowed_special="all")
 
@@ -892,10 +907,17 @@ def _(tokenizer, text):
     return encode("<|start|>") + encode(text) + encode("<|end|>")
 
 
-@wrong("02.6", "allowed in the text", "whoever wrote the text has got hold of it")
+@wrong("02.6", "allowed in the text", "allowing special tokens in the text")
 def _(tokenizer, text):
     ids = tokenizer.special_tokens
     return [ids["<|start|>"], *tokenizer.encode(text, allowed_special="all"), ids["<|end|>"]]
+
+
+@wrong("02.6", "other names allowed in the text", "other special tokens are plain text")
+def _(tokenizer, text):
+    ids = tokenizer.special_tokens
+    others = set(ids) - {"<|start|>", "<|end|>"}
+    return [ids["<|start|>"], *tokenizer.encode(text, allowed_special=others), ids["<|end|>"]]
 
 
 @wrong("02.6", "names taken out", "taking the names out")
@@ -1123,12 +1145,19 @@ def _(small, large):
     return max(decoded_tokens(large), key=len)
 
 
-@wrong("02.7", "first token that large has not, whole or not", "U+FFFD stands for bytes")
+@wrong("02.7", "first token that large has not, whole or not", "U+FFFD, which stands for bytes")
 def _(small, large):
     known = {large.decode_bytes([i]) for i in range(large.vocab_size)}
     return next(
         small.decode([i]) for i in range(small.vocab_size) if small.decode_bytes([i]) not in known
     )
+
+
+@wrong("02.7", "a good string with odd company", "it holds U+FFFD")
+def _(small, large):
+    for text in decoded_tokens(small):
+        if len(large.encode(text)) > len(small.encode(text)):
+            return text + "\ufffd"
 
 
 @wrong("02.7", "half a character smuggled in", "half of a surrogate pair")
@@ -1206,7 +1235,7 @@ def _(small, large):
     while True:
         ids = random.choices(range(256, small.vocab_size), k=random.randint(1, 3))
         text = small.decode(ids)
-        if len(small.encode(text)) < len(large.encode(text)):
+        if "\ufffd" not in text and len(small.encode(text)) < len(large.encode(text)):
             return text
 
 

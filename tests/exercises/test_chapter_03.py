@@ -40,6 +40,8 @@ wrong("03.1", "first token", "subtracting at the first")([-7 / 8, 2 / 8, 5 / 8])
 wrong("03.1", "third token", "subtracting at the third")([1 / 8, 2 / 8, -3 / 8])
 wrong("03.1", "divided by three", "dividing by 3")([1 / 24, -6 / 24, 5 / 24])
 wrong("03.1", "logits minus one-hot", "the logits themselves")([0, LN2 - 1, LN5])
+shares = [0, LN2 / (LN2 + LN5) - 1, LN5 / (LN2 + LN5)]
+wrong("03.1", "shares of the logits", "without the exponential")(shares)
 wrong("03.1", "by the probability", "differentiating by the probability")([0, -4, 0])
 wrong("03.1", "target only", "The other two")([0, -0.75, 0])
 wrong("03.1", "bits", "in bits")([0.125 / LN2, -0.75 / LN2, 0.625 / LN2])
@@ -301,6 +303,11 @@ def _(logits, targets):
 @wrong("03.3", "softmax over the examples", "over the examples, dimension 0")
 def _(logits, targets):
     return (logits.softmax(0) - F.one_hot(targets, logits.shape[1])) / len(logits)
+
+
+@wrong("03.3", "bits", "measuring the loss in bits")
+def _(logits, targets):
+    return p_minus_y(logits, targets) / len(logits) / math.log(2)
 
 
 @wrong("03.3", "one-hot turned", "turning the one-hot matrix")
@@ -659,6 +666,13 @@ def _(embedding, word, k):
     distances = torch.cdist(embedding, embedding[word][None])[:, 0]
     distances[word] = math.inf
     return distances.topk(k, largest=False).indices.tolist()
+
+
+@wrong("03.5", "largest distance", "the farthest first")
+def _(embedding, word, k):
+    distances = torch.cdist(embedding, embedding[word][None])[:, 0]
+    distances[word] = -math.inf
+    return distances.topk(k).indices.tolist()
 
 
 @wrong("03.5", "the word itself", "counting the word itself")
