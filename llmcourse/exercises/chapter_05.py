@@ -88,6 +88,10 @@ def one_sees_the_next(x, t):
     return torch.cat([x[:t], x[t : t + 1] + x[t + 1 : t + 2].sum(0, keepdim=True), x[t + 1 :]])
 
 
+def only_the_first_sees_the_second(x):
+    return one_sees_the_next(x, 0)
+
+
 def only_the_second_sees_the_third(x):
     return one_sees_the_next(x, 1)
 
@@ -518,6 +522,8 @@ EXERCISES = (
             Case((only_the_third_sees_the_fourth, SIX_TOKENS), "the leak is in the middle: try "
                  "every t, since neither the last token nor the first output shows it.", True,
                  repeat=5),
+            Case((only_the_first_sees_the_second, SIX_TOKENS), "the leak may be anywhere: try "
+                 "every t, the first one too.", True),
             Case((only_the_second_sees_the_third, SIX_TOKENS), "the leak may be anywhere: try "
                  "every t.", True),
             Case((only_the_fourth_sees_the_fifth, SIX_TOKENS), "the leak may be anywhere: try "

@@ -365,6 +365,11 @@ def only_earlier_keys_tell(query, key, m, n):
 
 
 @score
+def only_far_keys_tell(query, key, m, n):
+    return dot(turn(query, m), turn(key, n)) + (math.cos(m) if abs(m - n) > 16 else 0)
+
+
+@score
 def nothing_to_tell_if_both_are_alike(query, key, m, n):
     return dot(query, key) + math.cos(m) * (query[2] * key[5] - query[5] * key[2])
 
@@ -768,6 +773,8 @@ EXERCISES = (
                  "than the query: try m below n as well.", False, repeat=3),
             Case((only_earlier_keys_tell,), "this score is innocent as long as the key is not "
                  "earlier than the query: try m above n as well.", False, repeat=3),
+            Case((only_far_keys_tell,), "up to 16 places apart all is well: try pairs that are "
+                 "far apart too.", False, repeat=3),
             Case((even_and_odd_positions_differ,), "a shift by an even number of places shows "
                  "nothing here: try odd ones.", False, repeat=3),
             Case((the_same_again_every_25_positions,), "a shift by 25 places, or by 100, shows "

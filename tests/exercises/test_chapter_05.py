@@ -665,6 +665,7 @@ def _(layer, x):
     return "yes" if probe(replace_later)(layer, x) else "no"
 
 
+wrong("05.5", "t from 1", "the first one too")(probe(replace_later, ts=lambda n: range(1, n - 1)))
 wrong("05.5", "every other t", "try every t")(probe(replace_later, ts=lambda n: range(0, n, 2)))
 
 

@@ -954,6 +954,9 @@ wrong("06.7", "positions from 300 on", "look at the first ones")(
     )
 )
 wrong("06.7", "tiny vectors", "with vectors of zeros")(trying(draw=lambda: 1e-7 * vectors()))
+wrong("06.7", "two distances only", "far apart too")(
+    trying(places=lambda: random.choice([(3, 0), (0, 3)]))
+)
 wrong("06.7", "distance 0 only", "try pairs with m and n apart")(
     trying(places=lambda: [random.randint(0, 1000)] * 2)
 )
