@@ -278,8 +278,8 @@ EXERCISES = (
             "You have done it on paper, for one row. Now for each row, and for their mean.",
             "Each row of the gradient is its softmax minus the one-hot vector of its target. "
             "A mean over the batch divides each row's share.",
-            "(torch.softmax(logits, dim=...) - functional.one_hot(targets, ...)) / ... What are "
-            "the three, for logits of shape (batch, vocab_size)?",
+            "(torch.softmax(logits, dim=...) - F.one_hot(targets, ...)) / ... What are the three, "
+            "for logits of shape (batch, vocab_size)?",
         ),
         reference=gradient_by_autograd,
         cases=(
@@ -325,6 +325,9 @@ EXERCISES = (
                     "subtracting from the logits themselves. Take their softmax first."),
             Mistake(lambda logits, targets: gradient_by_autograd(logits, targets) / LN2,
                     "measuring the loss in bits."),
+            Mistake(lambda logits, targets: (logits.softmax(1) - one_hot(logits, targets).amax(0))
+                    / len(logits), "subtracting every target in every row: [:, targets] has batch "
+                    "times batch places."),
         ),
     ),
     Exercise(
@@ -398,7 +401,7 @@ EXERCISES = (
             "The cosine looks at the direction only. What must you divide out?",
             "Normalise each row to length 1; then a matrix times a vector gives all cosines. Give "
             "the word itself a value that can never win, rather than dropping whoever comes first.",
-            "cosines = functional.cosine_similarity(embedding, embedding[word], dim=1), and then "
+            "cosines = F.cosine_similarity(embedding, embedding[word], dim=1), and then "
             "cosines[word] = ... What stands there so that not even the opposite direction comes "
             "behind it, and which way does topk sort?",
         ),
@@ -570,6 +573,10 @@ EXERCISES = (
                     "not its square."),
             Mistake(with_mistake(moments_corrected=True), "returning the corrected moments. The "
                     "next step needs them uncorrected."),
+            Mistake(lambda *args: tuple(adamw_by_hand(*args)[i] for i in (0, 2, 1)), "returning "
+                    "the second average before the first."),
+            Mistake(lambda *args: tuple(adamw_by_hand(*args)[i] for i in (1, 2, 0)), "returning "
+                    "the weight last. It comes first."),
             Mistake(with_mistake(late=1), "counting steps from 0 in the correction."),
             Mistake(with_mistake(late=-1), "correcting by one step too many."),
             Mistake(lambda w, g, m, v, t, rate, b1, b2, e, d: adamw_by_hand(

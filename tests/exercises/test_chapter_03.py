@@ -320,7 +320,7 @@ def _(logits, targets):
     return (logits.softmax(1) - F.one_hot(targets)) / len(logits)
 
 
-@wrong("03.3", "all targets in every row")
+@wrong("03.3", "all targets in every row", "subtracting every target in every row")
 def _(logits, targets):
     gradient = logits.softmax(1)
     gradient[:, targets] -= 1
@@ -1362,10 +1362,16 @@ def _(*args):
     return adamw(*args)[0]
 
 
-@wrong("03.7", "moments first", "the new first moment is wrong")
+@wrong("03.7", "moments first", "returning the weight last")
 def _(*args):
     weight, first, second = adamw(*args)
     return first, second, weight
+
+
+@wrong("03.7", "second moment before the first", "before the first")
+def _(*args):
+    weight, first, second = adamw(*args)
+    return weight, second, first
 
 
 @wrong("03.7", "moments forgotten", "three tensors are wanted")
