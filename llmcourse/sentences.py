@@ -28,7 +28,7 @@ class Adjective(NamedTuple):
     feminine: str
     follows: bool  # whether French puts it behind the noun
     chinese: str
-    chinese_things: str  # what Chinese says of things: 老 of the living, 旧 of them
+    chinese_things: str  # what Chinese says of things: 老 of the living and of trees, 旧 of them
     kinds: Sequence[str]
 
 
@@ -40,17 +40,19 @@ class Verb(NamedTuple):
     negative: str | None  # 看见 holds its negation inside: 看不见
     subjects: Sequence[str]
     objects: Sequence[str]
+    state: bool = False  # liking does not happen somewhere, or now, nor to just any dog
 
 
 PEOPLE = ("adult", "young")
 ALIVE = (*PEOPLE, "animal")
-THINGS = ("thing", "text")
+PLANTS = ("tree", "flower")
+THINGS = ("thing", "text", *PLANTS)
 ANYTHING = (*ALIVE, *THINGS, "food")
 
 NOUNS = [
     Noun("man", "homme", False, "人", "个", "adult"),
     Noun("woman", "femme", True, "女人", "个", "adult"),
-    Noun("teacher", "professeur", False, "老师", "位", "adult"),
+    Noun("teacher", "professeur", False, "教师", "位", "adult"),
     Noun("doctor", "médecin", False, "医生", "位", "adult"),
     Noun("child", "enfant", False, "孩子", "个", "young"),
     Noun("girl", "fille", True, "女孩", "个", "young"),
@@ -61,8 +63,8 @@ NOUNS = [
     Noun("cow", "vache", True, "牛", "头", "animal"),
     Noun("house", "maison", True, "房子", "座", "thing"),
     Noun("car", "voiture", True, "车", "辆", "thing"),
-    Noun("tree", "arbre", False, "树", "棵", "thing"),
-    Noun("flower", "fleur", True, "花", "朵", "thing"),
+    Noun("tree", "arbre", False, "树", "棵", "tree"),
+    Noun("flower", "fleur", True, "花", "朵", "flower"),
     Noun("chair", "chaise", True, "椅子", "把", "thing"),
     Noun("book", "livre", False, "书", "本", "text"),
     Noun("letter", "lettre", True, "信", "封", "text"),
@@ -71,17 +73,22 @@ NOUNS = [
     Noun("cake", "gâteau", False, "蛋糕", "个", "food"),
 ]
 
+# Of adults neither small nor big is said: 小人 is a villain, 大人 a grown-up, `un grand homme` a
+# great man.  And 老花 is not an old flower, but what old eyes have.
+SIZED = ("young", "animal", *THINGS, "food")
+AGED = ("adult", "animal", "tree", "thing", "text")
+
 ADJECTIVES = [
-    Adjective("small", "petit", "petit", "petite", False, "小", "小", ANYTHING),
-    Adjective("big", "grand", "grand", "grande", False, "大", "大", ANYTHING),
-    Adjective("old", "vieux", "vieil", "vieille", False, "老", "旧", ("adult", "animal", *THINGS)),
+    Adjective("small", "petit", "petit", "petite", False, "小", "小", SIZED),
+    Adjective("big", "grand", "grand", "grande", False, "大", "大", SIZED),
+    Adjective("old", "vieux", "vieil", "vieille", False, "老", "旧", AGED),
     Adjective("new", "nouveau", "nouvel", "nouvelle", False, "新", "新", THINGS),
-    Adjective("black", "noir", "noir", "noire", True, "黑", "黑", ("animal", "thing")),
-    Adjective("white", "blanc", "blanc", "blanche", True, "白", "白", ("animal", "thing")),
-    Adjective("red", "rouge", "rouge", "rouge", True, "红", "红", ("thing", "text", "food")),
+    Adjective("black", "noir", "noir", "noire", True, "黑", "黑", ("animal", "thing", *PLANTS)),
+    Adjective("white", "blanc", "blanc", "blanche", True, "白", "白", ("animal", "thing", *PLANTS)),
+    Adjective("red", "rouge", "rouge", "rouge", True, "红", "红", ("thing", *PLANTS, "food")),
     Adjective("clever", "intelligent", "intelligent", "intelligente", True, "聪明的", "", ALIVE),
-    Adjective("hungry", "affamé", "affamé", "affamée", True, "饿的", "", ALIVE),
-    Adjective("tired", "fatigué", "fatigué", "fatiguée", True, "累的", "", ALIVE),
+    Adjective("hungry", "affamé", "affamé", "affamée", True, "饥饿的", "", ALIVE),
+    Adjective("tired", "fatigué", "fatigué", "fatiguée", True, "疲倦的", "", ALIVE),
 ]
 
 VERBS = [
@@ -90,7 +97,7 @@ VERBS = [
     Verb("hears", "hear", "entend", "听见", "听不见", ALIVE, ALIVE),
     Verb("finds", "find", "trouve", "找到", "找不到", ALIVE, ANYTHING),
     Verb("chases", "chase", "poursuit", "追", None, ALIVE, ALIVE),
-    Verb("likes", "like", "aime", "喜欢", None, ALIVE, ANYTHING),
+    Verb("likes", "like", "aime", "喜欢", None, ALIVE, ANYTHING, state=True),
     Verb("eats", "eat", "mange", "吃", None, ALIVE, ("food",)),
     Verb("buys", "buy", "achète", "买", None, PEOPLE, ("animal", *THINGS, "food")),
     Verb("sells", "sell", "vend", "卖", None, ("adult",), ("animal", *THINGS, "food")),
@@ -209,14 +216,18 @@ def _draw_clause(draw: random.Random, two_adjectives: bool) -> Clause:
     articles = ("",) if headline else ("the", "a", "this")
     n = 2 if two_adjectives else int(draw.random() < 0.5)
     subject = _draw_phrase(draw, verb.subjects, articles, n)
+    if verb.state:
+        articles = tuple(article for article in articles if article != "a")
     thing = verb.objects and _draw_phrase(draw, verb.objects, articles, int(draw.random() < 0.4))
     negative, placed, timed = (draw.random() < chance for chance in (0.3, 0.4, 0.3))
-    place, time = _choose(PLACES, draw), _choose(TIMES, draw)
+    # `Not every day` and 每天不, every day not, are two things: we say neither.
+    place, time = _choose(PLACES, draw), _choose(TIMES[:2] if negative else TIMES, draw)
     if headline:
         return Clause(subject, verb, thing or None)
-    return Clause(
-        subject, verb, thing or None, negative, place if placed else None, time if timed else None
-    )
+    place, time = place if placed else None, time if timed else None
+    if verb.state:
+        place = time = None
+    return Clause(subject, verb, thing or None, negative, place, time)
 
 
 def _draw_phrase(
@@ -281,7 +292,7 @@ def _chinese_phrase(phrase: NounPhrase, denied: bool = False) -> str:
     """The noun phrase; 的 joins long adjectives and puts them first, `a` counts with a classifier,
     and what is denied is not counted."""
     noun = phrase.noun
-    alive = noun.kind in ALIVE
+    alive = noun.kind in (*ALIVE, "tree")
     said = [a.chinese if alive else a.chinese_things for a in phrase.adjectives]
     said.sort(key=lambda adjective: not adjective.endswith("的"))
     counted = {"a": "" if denied else "一", "this": "这"}.get(phrase.article, "")
