@@ -91,6 +91,16 @@ def test_every_figure_has_alt_text_and_a_caption(chapter: Path) -> None:
     assert figures >= 2, f"a chapter has two figures or more, this one {figures}"
 
 
+def test_no_two_figures_of_the_book_share_a_name() -> None:
+    owner = {}
+    for path in chapters():
+        for cell in prose.code(read(path)):
+            name = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
+            if name:
+                assert name not in owner, f"{path.name}: {owner[name]} has a {name} too"
+                owner[name] = path.name
+
+
 def test_exhibits_have_a_known_key_and_a_repair(chapter: Path) -> None:
     notebook = read(chapter)
     keys, repaired = prose.boxes(notebook, "Exhibit"), prose.boxes(notebook, "Repair")
