@@ -91,6 +91,12 @@ def test_every_figure_has_alt_text_and_a_caption(chapter: Path) -> None:
     assert figures >= 2, f"a chapter has two figures or more, this one {figures}"
 
 
+def test_no_warning_of_one_machine_is_committed(chapter: Path) -> None:
+    for cell in prose.code(read(chapter)):
+        names = {output.get("name") for output in cell.outputs}
+        assert "stderr" not in names, f"cell {cell.id}: silence what it warns of, or do not keep it"
+
+
 def test_no_two_figures_of_the_book_share_a_name() -> None:
     owner = {}
     for path in chapters():
