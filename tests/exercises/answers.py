@@ -17,6 +17,18 @@ class Answer(NamedTuple):
     says: str = ""
 
 
+def decorators(wrong_answers: list[Answer], right_answers: list[Answer]):
+    """`@wrong("05.1", "no mask", "words said")` and `@right("05.1", "a loop")`, to fill the two."""
+
+    def wrong(id, name, says=""):
+        return lambda answer: wrong_answers.append(Answer(id, name, answer, says)) or answer
+
+    def right(id, name):
+        return lambda answer: right_answers.append(Answer(id, name, answer)) or answer
+
+    return wrong, right
+
+
 def parametrised(answers: list[Answer]):
     return pytest.mark.parametrize("given", answers, ids=lambda given: f"{given.id} {given.name}")
 

@@ -11,23 +11,15 @@ import numpy as np
 import torch
 
 from tests.exercises.answers import (
-    Answer,
     assert_accepted,
     assert_enough_answers,
     assert_rejected,
+    decorators,
     parametrised,
 )
 
 WRONG, RIGHT = [], []
-
-
-def wrong(id, name, says=""):
-    return lambda answer: WRONG.append(Answer(id, name, answer, says)) or answer
-
-
-def right(id, name):
-    return lambda answer: RIGHT.append(Answer(id, name, answer)) or answer
-
+wrong, right = decorators(WRONG, RIGHT)
 
 # ------------------------------------------------------------------ 01.1 perplexity on paper
 

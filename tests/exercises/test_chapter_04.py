@@ -11,23 +11,15 @@ import torch.nn.functional as F
 from llmcourse.exercises.exercise import find
 from llmcourse.exercises.judging import judge
 from tests.exercises.answers import (
-    Answer,
     assert_accepted,
     assert_enough_answers,
     assert_rejected,
+    decorators,
     parametrised,
 )
 
 WRONG, RIGHT = [], []
-
-
-def wrong(id, name, says=""):
-    return lambda answer: WRONG.append(Answer(id, name, answer, says)) or answer
-
-
-def right(id, name):
-    return lambda answer: RIGHT.append(Answer(id, name, answer)) or answer
-
+wrong, right = decorators(WRONG, RIGHT)
 
 # ------------------------------------------------------------------ 04.1 attention on paper
 

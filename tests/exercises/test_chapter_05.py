@@ -13,24 +13,16 @@ from llmcourse.exercises.chapter_05 import GeneratorOfBlocks, depends_on_later_t
 from llmcourse.exercises.exercise import find
 from llmcourse.exercises.judging import judge
 from tests.exercises.answers import (
-    Answer,
     assert_accepted,
     assert_enough_answers,
     assert_rejected,
+    decorators,
     parametrised,
 )
 
 WRONG, RIGHT = [], []
+wrong, right = decorators(WRONG, RIGHT)
 INF = math.inf
-
-
-def wrong(id, name, says=""):
-    return lambda answer: WRONG.append(Answer(id, name, answer, says)) or answer
-
-
-def right(id, name):
-    return lambda answer: RIGHT.append(Answer(id, name, answer)) or answer
-
 
 # ------------------------------------------------------------------ 05.1 a masked row on paper
 

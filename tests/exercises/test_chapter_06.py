@@ -14,24 +14,16 @@ from llmcourse.exercises.exercise import find
 from llmcourse.exercises.judging import judge
 from llmcourse.positions import RotaryPositions, alibi_bias, sinusoidal_positions
 from tests.exercises.answers import (
-    Answer,
     assert_accepted,
     assert_enough_answers,
     assert_rejected,
+    decorators,
     parametrised,
 )
 
 WRONG, RIGHT = [], []
+wrong, right = decorators(WRONG, RIGHT)
 INF = math.inf
-
-
-def wrong(id, name, says=""):
-    return lambda answer: WRONG.append(Answer(id, name, answer, says)) or answer
-
-
-def right(id, name):
-    return lambda answer: RIGHT.append(Answer(id, name, answer)) or answer
-
 
 # ------------------------------------------------------------------ 06.1 a slow hand on paper
 
