@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 
 from llmcourse.corpora import load_corpus
-from llmcourse.evaluation import LADDER_FILE, Rung, measure_rung
+from llmcourse.evaluation import LADDER_FILE, Rung, measure_rung, token_bits
 from llmcourse.ngram import NGramModel
-from llmcourse.pretrained import from_pretrained
+from llmcourse.pretrained import from_pretrained, pretrained_tokenizer
 from llmcourse.tokenizers import BPETokenizer
 
 
@@ -49,6 +49,11 @@ def mlp_bits(train: str, held_out: list[str]) -> list[float]:
     return bits
 
 
+def gpt_bits(train: str, held_out: list[str]) -> list[float]:
+    model, tokenizer = from_pretrained("course-gpt"), pretrained_tokenizer("course-gpt")
+    return [token_bits(model, tokenizer.encode(passage)).sum() for passage in held_out]
+
+
 def uniform_bits(train: str, held_out: list[str]) -> list[float]:
     return [8.0 * len(passage.encode()) for passage in held_out]
 
@@ -62,6 +67,7 @@ MODELS = [
     ("Kneser-Ney, 9 bytes", "01", ngram_bits(9)),
     ("Kneser-Ney, 5 BPE tokens", "02", bpe_ngram_bits),
     ("neural, 16 bytes", "03", mlp_bits),
+    ("course-gpt", "09", gpt_bits),
 ]
 
 

@@ -1,11 +1,14 @@
 """How good is a language model: one measure for all of them, with its uncertainty."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
+import torch
+import torch.nn.functional as F
 
 LADDER_FILE = Path(__file__).with_name("ladder.json")
 
@@ -35,6 +38,48 @@ def bits_per_byte(bits: Sequence[float], text: str) -> float:
     if not text:
         raise ValueError("text is empty: there is no byte to spread the bits over")
     return float(numpy.sum(numpy.asarray(bits))) / len(text.encode("utf-8"))
+
+
+@torch.no_grad()
+def token_bits(model: torch.nn.Module, tokens: Sequence[int], stride: int | None = None):
+    """The surprise, in bits, of each token of a text that may be longer than the model's context.
+
+    The model reads windows of `context_length` tokens, `stride` apart; of each, the tokens count
+    that no window before has judged.  So every token but the first ones is judged with at least
+    `context_length - stride` tokens to its left, and once.
+
+    Args:
+        model: a `GPT`, or another whose `model(tokens).logits` and `config` are like its.
+        tokens: ids, shape (time,).
+        stride: from 1, which is slow and kind to the model, to `context_length`; by default half
+            of that.
+
+    Returns:
+        An array of shape (time,).  Before the first token there is nothing to read: it is counted
+        as a guess among all the vocabulary.
+
+    Raises:
+        ValueError: when there is no token, or for a stride out of range.
+    """
+    limit = model.config.context_length
+    stride = max(1, limit // 2) if stride is None else stride
+    if not 1 <= stride <= limit:
+        raise ValueError(f"stride is {stride}: choose 1 to the model's context_length, {limit}")
+    ids = torch.as_tensor(tokens, device=next(model.parameters()).device)
+    if ids.dim() != 1 or len(ids) == 0:
+        raise ValueError(f"tokens has shape {tuple(ids.shape)}: give one row of at least one id")
+    training = model.training
+    model.eval()
+    nats, judged = [torch.tensor([math.log(model.config.vocab_size)])], 1
+    for start in range(0, len(ids), stride):
+        end = min(start + limit, len(ids) - 1)
+        if judged > end:
+            break
+        logits = model(ids[None, start:end]).logits[0, judged - start - 1 :]
+        nats.append(F.cross_entropy(logits.float(), ids[judged : end + 1], reduction="none").cpu())
+        judged = end + 1
+    model.train(training)
+    return torch.cat(nats).double().numpy() / math.log(2)
 
 
 def accuracy(predictions: Sequence, labels: Sequence) -> float:

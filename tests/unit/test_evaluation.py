@@ -13,7 +13,9 @@ from llmcourse.evaluation import (
     load_ladder,
     measure_rung,
     perplexity,
+    token_bits,
 )
+from llmcourse.gpt import GPT, GPTConfig
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -48,6 +50,44 @@ def test_nothing_to_measure_is_an_error():
         bits_per_byte([], "")
     with pytest.raises(ValueError, match="at least two passages"):
         measure_rung("one", "01", [10.0], [5])
+
+
+def small_gpt() -> GPT:
+    torch.manual_seed(0)
+    config = GPTConfig(vocab_size=11, context_length=6, n_layer=2, n_head=2, d_model=16)
+    model = GPT(config)
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.4)  # far from uniform
+    return model
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 4, 6, None])
+@pytest.mark.parametrize("n_tokens", [1, 2, 6, 7, 8, 13, 25])
+def test_each_token_is_judged_once_with_the_context_that_the_stride_leaves(n_tokens, stride):
+    model = small_gpt()
+    tokens = torch.randint(11, (n_tokens,), generator=torch.Generator().manual_seed(1)).tolist()
+    step = stride or 3
+    expected = [math.log2(11)]
+    for t in range(1, n_tokens):
+        # the first window that reaches far enough to judge token t
+        start = max(0, math.ceil((t - 6) / step)) * step
+        logits = model(torch.tensor([tokens[start:t]])).logits[0, -1]
+        expected.append(-logits.log_softmax(-1)[tokens[t]].item() / math.log(2))
+    assert token_bits(model, tokens, stride) == pytest.approx(expected, abs=1e-4)
+    assert model.training
+
+
+def test_token_bits_of_a_model_that_knows_nothing_are_those_of_a_die():
+    model = small_gpt()
+    torch.nn.init.zeros_(model.token_embedding.weight)  # tied, so all logits are 0
+    assert token_bits(model, torch.arange(10)) == pytest.approx([math.log2(11)] * 10)
+
+
+def test_token_bits_say_what_is_wrong():
+    with pytest.raises(ValueError, match="stride is 7: choose 1 to the model's context_length, 6"):
+        token_bits(small_gpt(), [1, 2], stride=7)
+    with pytest.raises(ValueError, match="at least one id"):
+        token_bits(small_gpt(), [])
 
 
 def test_interval_encloses_the_mean_and_covers_as_often_as_it_says():
