@@ -234,8 +234,8 @@ def gpt_of_the_package(tokens, weights):
 
 def gpt_with(
     tokens, w, *, positions=True, mask=True, scale=None, gelu="none", norms=("_1", "_2", ""),
-    residual=True, parallel=False, post=False, eps=1e-5, correction=0, transposed=False,
-    output=True, act=True, gains=True,
+    residual=True, parallel=False, post=False, normed=False, eps=1e-5, correction=0,
+    transposed=False, output=True, act=True, gains=True,
 ):  # fmt: skip
     """One-block logits in which one thing may be done wrong."""
 
@@ -264,6 +264,10 @@ def gpt_with(
     if post:
         x = norm(x + attend(x), "_1")
         x = norm(x + feed(x), "_2")
+    elif normed:
+        x = norm(x, "_1")
+        x = norm(x + attend(x), "_2")
+        x = x + feed(x)
     else:
         after = x * residual + attend(norm(x, "_1"))
         x = after * residual + feed(norm(x if parallel else after, "_2"))
@@ -302,13 +306,14 @@ EXERCISES = (
             Mistake([208, 56, 272], "leaving out the biases of the six projections."),
             Mistake([200, 56, 260], "leaving out all biases. In GPT-2 projections and norms have "
                     "one."),
-            Mistake([238, 56, 298], "giving the norms no biases."),
+            Mistake([236, 56, 296], "giving the norms no biases."),
             Mistake([244, 56, 348], "giving the head a matrix of its own. It is tied: the token "
                     "table serves twice and counts once."),
             Mistake([244, 56, 340], "giving the head a matrix of its own, and leaving out the last "
                     "norm."),
             Mistake([244, 56, 300], "leaving out the last norm, between the block and the head."),
-            Mistake([228, 56, 292], "leaving out the two norms of the block."),
+            Mistake([228, 56, 292], "leaving out 16 in the block: the two norms of the block, or "
+                    "the biases of the four attention matrices."),
             Mistake([236, 56, 300], "counting one norm in the block. Attention and feed-forward "
                     "have one each."),
             Mistake([136, 56, 200], "taking d_ff = d_model. It is 16 here."),
@@ -358,8 +363,8 @@ EXERCISES = (
                 "and feed-forward have one each."),
             off(gpt2, lambda V, P, L, d: -L * (6 * d * d + 3 * d), "taking d_ff = d_model. It is "
                 "four times that."),
-            off(gpt2, lambda V, P, L, d: -3 * L * d, "giving the bias of the wide layer d numbers. "
-                "It has 4 * d."),
+            off(gpt2, lambda V, P, L, d: -3 * L * d, "leaving out 3 * d biases in each block: "
+                "those of queries, keys and values, or most of the wide layer's. It has 4 * d."),
             off(gpt2, lambda V, P, L, d: -L * (d * d + d), "leaving out the output projection of "
                 "the attention."),
             Mistake(lambda V, P, L, d: gpt2(V, P, 1, d), "counting one block only."),
@@ -391,7 +396,8 @@ EXERCISES = (
         },
         cases=(
             Case((torch.tensor([[2.0]]), torch.tensor([1.0])), "one number in, one out: y = 2 x + "
-                 "1. Below, the layer is called with x = 1 and with x = 0."),
+                 "1. Below, the layer is called with x = 1 and x = 0; then `weight` and `bias` are "
+                 "changed, and it must not notice."),
             Case((torch.tensor([[0.0, 1.0], [2.0, 3.0]]), torch.tensor([0.0, 0.0])), "a square "
                  "matrix, which raises nothing when the transpose is forgotten: nn.Linear computes "
                  "x @ W.T."),
@@ -461,6 +467,9 @@ EXERCISES = (
                  "running each alone changes nothing.", True),
             Case((attention_over_the_batch, torch.full((3, 2), 6)), "all tokens are the last of "
                  "the vocabulary. Put in other ids that exist.", True),
+            Case((add_the_sequence_before, torch.full((3, 2), 3)), "all tokens are 3, in the "
+                 "middle of the vocabulary: counted from the other end, it is 3 again. Put in "
+                 "other ids.", True),
             Case((one_logit_of_the_sequence_before, ids(4, 3)), "one logit only depends on "
                  "another sequence: compare all of them.", True),
             Case((a_faint_trace_of_the_sequence_before, ids(3, 4)), "a faint trace of another "
@@ -584,6 +593,8 @@ EXERCISES = (
                      residual=False),
             mistaken("giving the feed-forward the stream from before the attention.",
                      parallel=True),
+            mistaken("adding to the normalised copy. It is read by the sublayer only; what comes "
+                     "out is added to the stream itself.", normed=True),
             mistaken("normalising after each sum. GPT-2 normalises what a sublayer reads, and adds "
                      "its output to the stream as it is.", post=True),
             mistaken("using the tanh formula of GELU. The exact one, with the error function, is "

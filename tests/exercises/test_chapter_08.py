@@ -28,11 +28,12 @@ INF = math.inf
 
 wrong("08.1", "no biases in the projections", "biases of the six projections")([208, 56, 272])
 wrong("08.1", "no biases at all", "leaving out all biases")([200, 56, 260])
-wrong("08.1", "norms without biases", "giving the norms no biases")([238, 56, 298])
+wrong("08.1", "norms without biases", "giving the norms no biases")([236, 56, 296])
 wrong("08.1", "head of its own", "the token table serves twice")([244, 56, 348])
 wrong("08.1", "head of its own, no last norm", "and leaving out the last norm")([244, 56, 340])
 wrong("08.1", "no last norm", "leaving out the last norm, between")([244, 56, 300])
 wrong("08.1", "no norms in the block", "the two norms of the block")([228, 56, 292])
+wrong("08.1", "no biases in attention", "the biases of the four attention")([228, 56, 292])
 wrong("08.1", "one norm in the block", "counting one norm")([236, 56, 300])
 wrong("08.1", "d_ff = d_model", "It is 16 here")([136, 56, 200])
 wrong("08.1", "three projections", "output projection of the attention")([224, 56, 288])
@@ -82,6 +83,9 @@ wrong("08.2", "one norm in each block", "counting one norm in each block")(
 )
 wrong("08.2", "wide layer with a narrow bias", "It has 4 * d")(
     lambda V, P, L, d: count(V, P, L, d, biases=10)
+)
+wrong("08.2", "queries, keys and values without biases", "of queries, keys and values")(
+    lambda V, P, L, d: (V + P) * d + L * (12 * d * d + 10 * d) + 2 * d
 )
 wrong("08.2", "one block", "counting one block only")(
     lambda V, P, L, d: count(V, P, L, d, layers=1)
@@ -209,6 +213,18 @@ def _(weight, bias):
 def _(weight, bias):
     layer = linear(weight.T, bias)
     layer.eval()
+
+
+@wrong("08.3", "made contiguous, which copies no single column", "must not notice")
+def _(weight, bias):
+    layer = nn.Linear(*weight.shape)
+    layer.weight, layer.bias = nn.Parameter(weight.T.contiguous()), nn.Parameter(bias.clone())
+    return layer
+
+
+@wrong("08.3", "reshaped, not transposed", "x @ W.T")
+def _(weight, bias):
+    return linear(weight.reshape(weight.shape[::-1]), bias)
 
 
 right("08.3", "load_state_dict")(lambda weight, bias: linear(weight.T, bias))
@@ -353,6 +369,17 @@ def _(model, tokens):
     before = model(tokens)
     for i in range(len(tokens)):
         changed = tokens + 1
+        changed[i] = tokens[i]
+        if not torch.allclose(model(changed)[i], before[i], atol=1e-5):
+            return True
+    return False
+
+
+@wrong("08.4", "ids mirrored, which leaves the middle one", "in the middle of the vocabulary")
+def _(model, tokens):
+    before = model(tokens)
+    for i in range(len(tokens)):
+        changed = before.shape[-1] - 1 - tokens
         changed[i] = tokens[i]
         if not torch.allclose(model(changed)[i], before[i], atol=1e-5):
             return True
@@ -521,7 +548,7 @@ def _(query, key, value):
 
 def gpt(
     attend=None, norm=None, gelu=F.gelu, where="pre", skip=(), stream="new", positions=None,
-    head=None,
+    head=None, embed=lambda w: w["token_embedding"],
 ):  # fmt: skip
     """The right one, written with PyTorch's functions, unless told what to do otherwise."""
 
@@ -541,10 +568,14 @@ def gpt(
             return gelu(x @ w["W_up"] + w["b_up"]) @ w["W_down"] + w["b_down"]
 
         at = positions(tokens) if positions else torch.arange(len(tokens))
-        x = w["token_embedding"][tokens] + w["positions"][at]
+        x = embed(w)[tokens] + w["positions"][at]
         if where == "post":
             x = normed(x + attention(x), "norm_1")
             x = normed(x + feed(x), "norm_2")
+        elif where == "copy":
+            x = normed(x, "norm_1")
+            x = normed(x + attention(x), "norm_2")
+            x = x + feed(x)
         else:
             old, x = x, x + attention(normed(x, "norm_1"))
             x = x + feed(normed(old if stream == "old" else x, "norm_2"))
@@ -574,6 +605,7 @@ wrong("08.6", "no norm_1", "leaving out norm_1")(gpt(skip=["norm_1"]))
 wrong("08.6", "no norm_2", "leaving out norm_2")(gpt(skip=["norm_2"]))
 wrong("08.6", "no norms", "leaving out all three norms")(gpt(skip=["norm_1", "norm_2", "norm"]))
 wrong("08.6", "post-norm", "normalising after each sum")(gpt(where="post"))
+wrong("08.6", "added to the normalised copy", "adding to the normalised copy")(gpt(where="copy"))
 wrong("08.6", "parallel sublayers", "the stream from before the attention")(gpt(stream="old"))
 wrong("08.6", "GELU by tanh", "the tanh formula of GELU")(
     gpt(gelu=lambda x: F.gelu(x, approximate="tanh"))
@@ -628,6 +660,9 @@ wrong("08.6", "transposed projections", "transposing the projections")(
 )
 wrong("08.6", "no output projection", "leaving out W_output")(
     lambda t, w: gpt()(t, w | {"W_output": torch.eye(len(w["W_output"]))})
+)
+wrong("08.6", "embeddings times the root of d", "token table and position added")(
+    gpt(embed=lambda w: w["token_embedding"] * math.sqrt(len(w["b_down"])))
 )
 wrong("08.6", "no positions", "leaving out the positions")(
     lambda t, w: gpt()(t, w | {"positions": 0 * w["positions"]})
