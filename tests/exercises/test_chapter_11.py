@@ -63,6 +63,9 @@ wrong("11.2", "mean over everything", "normalising all tokens together")(
 wrong("11.2", "layer norm", "taking off the mean")(
     lambda x, g, U, e: F.layer_norm(x, g.shape, g, None, e) @ U.T
 )
+wrong("11.2", "standard deviation", "the mean of the squares is 9")(
+    lambda x, g, U, e: x / (x.std(-1, keepdim=True) + e) * g @ U.T
+)
 wrong("11.2", "epsilon after the root", "adding epsilon after the root")(
     lambda x, g, U, e: x / (x.square().mean(-1, keepdim=True).sqrt() + e) * g @ U.T
 )
@@ -441,6 +444,9 @@ wrong("11.6", "control left out", "leaving the control out")(
 )
 wrong("11.6", "errors", "positive x means 1")(
     two_probes(measure=lambda x, w, labels: 1 - share(x, w, labels))
+)
+wrong("11.6", "percent", "positive x means 1")(
+    two_probes(measure=lambda x, w, y: 100 * share(x, w, y))
 )
 wrong("11.6", "counts", "positive x means 1")(
     two_probes(measure=lambda x, w, labels: share(x, w, labels) * len(x))

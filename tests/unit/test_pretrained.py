@@ -1,6 +1,7 @@
 import json
 import math
 import os
+import re
 import shutil
 from collections import Counter
 
@@ -26,7 +27,7 @@ from llmcourse import pretrained
 from llmcourse.bert import BERT, BERTConfig
 from llmcourse.checkpoints import save_checkpoint
 from llmcourse.corpora import load_corpus
-from llmcourse.evaluation import load_ladder
+from llmcourse.evaluation import load_ladder, measure_rung, token_bits
 from llmcourse.gpt import GPT, GPTConfig
 from llmcourse.pretrained import from_pretrained, pretrained_tokenizer, to_huggingface
 from llmcourse.tokenizers import BPETokenizer, gpt2_tokenizer
@@ -503,6 +504,28 @@ def test_weights_of_ours_in_16_bits_come_in_the_precision_asked_for(dtype, tmp_p
         assert weight.dtype == torch.float16
         assert model.state_dict()[name].dtype == dtype
         assert torch.equal(model.state_dict()[name], weight.to(dtype))
+
+
+def test_course_gpt_is_the_rung_that_the_ladder_shows_and_beats_counting():
+    model, tokenizer = from_pretrained("course-gpt"), pretrained_tokenizer("course-gpt")
+    passages = load_corpus("king-james").split()[1]
+    bits = [token_bits(model, tokenizer.encode(passage)).sum() for passage in passages]
+    found = measure_rung("", "", bits, [len(passage.encode()) for passage in passages])
+    rungs = {rung.name: rung for rung in load_ladder()}
+    shown, counting = rungs["course-gpt"], rungs["Kneser-Ney, 5 BPE tokens"]
+    for field in ("bits_per_byte", "low", "high"):
+        assert getattr(found, field) == pytest.approx(getattr(shown, field), abs=1e-3)
+    assert shown.high < counting.low
+
+
+def test_the_card_of_course_gpt_says_what_the_ladder_says():
+    card = (pretrained.WEIGHTS / "course-gpt" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"\| ([^|(]+?) *(?:\(.*\))? \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \|", card)
+    assert len(rows) == 3
+    rungs = {rung.name: rung for rung in load_ladder()}
+    for name, *numbers in rows:
+        rung = rungs[name]
+        assert numbers == [f"{n:.3f}" for n in (rung.bits_per_byte, rung.low, rung.high)]
 
 
 @pytest.mark.parametrize("name", ["course-mlp", "course-gpt"])
