@@ -123,11 +123,14 @@ def glued_values(app: Sphinx, docname: str) -> dict[str, object]:
 def format_number(key: str, values: dict[str, object]) -> str:
     """The text for `<data value="key">`, where key is `name` or `name:format`.
 
+    A negative number gets a minus sign, not a hyphen.
+
     Raises:
         KeyError: if no cell glues the name.
     """
     name, _, spec = key.partition(":")
-    return format(values[name], spec)
+    text = format(values[name], spec)
+    return text if isinstance(values[name], str) else text.replace("-", "−", 1)
 
 
 class Numbers(SphinxTransform):

@@ -134,9 +134,9 @@ def test_logits_and_gradients_equal_pytorch_with_our_weights(shape, pre_norm):
 
 
 def assert_near(gradient, expected):
-    """Equal up to 1e-5 of the largest number."""
+    """Equal up to 5e-5 of the largest number: processors add floats in different orders."""
     scale = expected.abs().max()
-    torch.testing.assert_close(gradient / scale, expected / scale, rtol=0, atol=1e-5)
+    torch.testing.assert_close(gradient / scale, expected / scale, rtol=0, atol=5e-5)
 
 
 @pytest.mark.parametrize("pre_norm", [True, False])
