@@ -538,7 +538,8 @@ EXERCISES = (
         ),
         mistakes=(
             Mistake(lambda d, n, e: packed(d, n, e, last=False), "leaving out the end token of the "
-                    "last document."),
+                    "last document, or else the last row where nothing is left over: a range that "
+                    "ends at len(row) - length stops one row early."),
             Mistake(lambda d, n, e: rows_of(chain(*d), n), "leaving out the end tokens."),
             Mistake(lambda d, n, e: packed(d, n, e, front=[e], last=False), "putting the end token "
                     "before each document. It follows it."),

@@ -405,6 +405,12 @@ def stream_of(documents, end_token, before=False):
 wrong("09.6", "end token between only", "leaving out the end token of the last")(
     lambda d, n, e: in_rows(stream_of(d, e)[:-1], n)
 )
+wrong("09.6", "last row forgotten when it is full", "stops one row early")(
+    lambda d, n, e: torch.tensor(
+        [stream_of(d, e)[i : i + n] for i in range(0, len(stream_of(d, e)) - n, n)],
+        dtype=torch.long,
+    ).view(-1, n)
+)
 wrong("09.6", "no end token", "leaving out the end tokens")(
     lambda d, n, e: in_rows(list(itertools.chain(*d)), n)
 )
