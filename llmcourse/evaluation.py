@@ -55,8 +55,8 @@ def token_bits(model: torch.nn.Module, tokens: Sequence[int], stride: int | None
             of that.
 
     Returns:
-        An array of shape (time,).  Before the first token there is nothing to read: it is counted
-        as a guess among all the vocabulary.
+        Bits, in a NumPy array of shape (time,).  The first token, before which there is nothing to
+        read, costs a guess among all the vocabulary.
 
     Raises:
         ValueError: when there is no token, or for a stride out of range.

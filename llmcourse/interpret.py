@@ -18,14 +18,13 @@ class Activations(NamedTuple):
     """What a GPT computed on its way; `residual[l + 1] - residual[l]` is what block `l` added: the
     sum of its heads, the bias of their output projection, if any, and its feed-forward.
 
-    Shapes:
-        residual: the stream before the first block and after each, (n_layer + 1, batch, time,
-            d_model).
-        attention: the weights of every head, (n_layer, batch, n_head, time, time); a row is a
-            query's, and sums to 1.
-        head_output: what each head adds, (n_layer, batch, n_head, time, d_model).
-        feed_forward: what each feed-forward adds, (n_layer, batch, time, d_model).
-        logits: (batch, time, vocab_size).
+    - `residual`, (n_layer + 1, batch, time, d_model): the stream before the first block and after
+      each.
+    - `attention`, (n_layer, batch, n_head, time, time): the weights of every head; a row is a
+      query's, and sums to 1.
+    - `head_output`, (n_layer, batch, n_head, time, d_model): what each head adds.
+    - `feed_forward`, (n_layer, batch, time, d_model): what each feed-forward adds.
+    - `logits`, (batch, time, vocab_size).
     """
 
     residual: Tensor
