@@ -57,7 +57,7 @@ def processes(timeout: float = TIMEOUT) -> Iterator[World]:
         if local >= torch.cuda.device_count():
             raise RuntimeError(
                 f"process {local} of this machine finds {torch.cuda.device_count()} GPUs: start as "
-                "many processes as there are GPUs, or hide the GPUs with CUDA_VISIBLE_DEVICES="
+                "many processes as there are GPUs, or launch(script, n, cpu=True)"
             )
         device = torch.device("cuda", local)
         torch.cuda.set_device(device)
@@ -213,7 +213,9 @@ def _spread(state_dict):
     )
 
 
-def launch(script: str | Path, n: int, *arguments: object, timeout: float = TIMEOUT) -> str:
+def launch(
+    script: str | Path, n: int, *arguments: object, timeout: float = TIMEOUT, cpu: bool = False
+) -> str:
     """Run a Python script as `n` processes of this machine, and return what they printed.
 
     It is `torchrun --standalone --nproc-per-node n script arguments...`, which finds a free port by
@@ -223,6 +225,7 @@ def launch(script: str | Path, n: int, *arguments: object, timeout: float = TIME
         script: a file.
         n: how many processes.
         timeout: seconds after which all are stopped.
+        cpu: hide the GPUs from them, where there are fewer than `n`.
 
     Raises:
         FileNotFoundError: when there is no such file.
@@ -236,13 +239,14 @@ def launch(script: str | Path, n: int, *arguments: object, timeout: float = TIME
         settings["USE_LIBUV"] = "0"  # PyTorch for Windows asks for libuv, and is built without it
     else:
         settings["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"
+    hidden = {"CUDA_VISIBLE_DEVICES": ""} if cpu else {}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--local-addr", "127.0.0.1", "--nproc-per-node", str(n), str(script)]
     process = subprocess.Popen(
         [*command, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=settings | os.environ,
+        env=settings | os.environ | hidden,
         encoding="utf-8",
         errors="replace",
     )

@@ -9,7 +9,18 @@ from llmcourse.checkpoints import load_checkpoint, save_checkpoint
 from llmcourse.generation import generate
 from llmcourse.gpt import GPT, PRESETS, GPTConfig
 from llmcourse.pretrained import to_huggingface
-from llmcourse.quantization import Int8Embedding, Int8Linear, quantize_int8, quantize_rows
+from llmcourse.quantization import (
+    Int4Embedding,
+    Int4Linear,
+    Int8Embedding,
+    Int8Linear,
+    pack_int4,
+    quantize_groups,
+    quantize_int4,
+    quantize_int8,
+    quantize_rows,
+    unpack_int4,
+)
 
 SHAPES = [
     dict(),
@@ -246,3 +257,146 @@ def test_the_embedding_keeps_the_precision_of_the_model():
     integers, scales = quantize_rows(torch.randn(9, 4))
     for dtype in (torch.float32, torch.bfloat16):
         assert Int8Embedding(integers, scales.to(dtype))(torch.tensor([[1, 2]])).dtype == dtype
+
+
+# ---------------------------------------------------------------------------- four bits
+
+
+def restored(integers, scales):
+    """By a loop, number for number."""
+    group = integers.shape[1] // scales.shape[1]
+    rows = [
+        [float(integers[i, j]) * float(scales[i, j // group]) for j in range(integers.shape[1])]
+        for i in range(integers.shape[0])
+    ]
+    return torch.tensor(rows)
+
+
+@pytest.mark.parametrize("group", [1, 4, 8, 24])
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e4])
+def test_in_four_bits_no_number_is_wrong_by_more_than_half_the_scale_of_its_group(group, size):
+    torch.manual_seed(0)
+    weight = torch.randn(5, 24) * size * torch.logspace(-3, 3, 24)
+    integers, scales = quantize_groups(weight, group)
+    assert scales.shape == (5, 24 // group) and integers.abs().max() == 7
+    wrong = (restored(integers, scales) - weight).abs()
+    assert (wrong <= 0.502 * scales.float().repeat_interleave(group, 1)).all()
+
+
+def test_a_group_of_zeros_stays_zero_and_signs_stay():
+    weight = torch.tensor([[0.0, 0.0, -7.0, 3.0]])
+    integers, scales = quantize_groups(weight, 2)
+    assert integers.tolist() == [[0, 0, -7, 3]] and scales[0, 1] == 1
+    assert torch.equal(restored(integers, scales), weight)
+
+
+def test_a_large_number_spoils_its_own_group_only():
+    torch.manual_seed(0)
+    weight = torch.randn(1, 64)
+    spoiled = weight.clone()
+    spoiled[0, 3] = 100.0
+    before = restored(*quantize_groups(weight, 32))
+    after = restored(*quantize_groups(spoiled, 32))
+    assert torch.equal(before[:, 32:], after[:, 32:])
+    assert (after[0, :32] != 0).sum() == 1
+    assert (restored(*quantize_groups(spoiled, 64)) != 0).sum() == 1
+
+
+def test_all_pairs_are_packed_into_one_byte_and_come_back():
+    pairs = torch.cartesian_prod(torch.arange(-8, 8), torch.arange(-8, 8)).to(torch.int8)
+    packed = pack_int4(pairs)
+    assert packed.shape == (256, 1) and packed.dtype == torch.uint8
+    assert len(set(packed.flatten().tolist())) == 256
+    assert torch.equal(unpack_int4(packed), pairs)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_packed_and_unpacked_multiply_alike(bias):
+    torch.manual_seed(0)
+    plain, x = nn.Linear(24, 7, bias=bias), torch.randn(2, 3, 24)
+    integers, scales = quantize_groups(plain.weight, 8)
+    expected = F.linear(x, restored(integers, scales), plain.bias)
+    given = Int4Linear(pack_int4(integers), scales, plain.bias).eval()(x)
+    torch.testing.assert_close(given, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_table_gives_the_rows_that_the_matrix_has():
+    integers, scales = quantize_groups(torch.randn(9, 8), 4)
+    rows = Int4Embedding(pack_int4(integers), scales.float())(torch.tensor([[4, 0]]))
+    torch.testing.assert_close(rows[0], restored(integers, scales)[[4, 0]])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_model_in_four_bits_is_that_with_the_rounded_weights(shape):
+    model = build(**shape)
+    rounded = copy.deepcopy(model)
+    for module in rounded.modules():
+        if isinstance(module, nn.Linear | nn.Embedding) and module is not getattr(
+            rounded, "positions", None
+        ):
+            module.weight.data = restored(*quantize_groups(module.weight, 8))
+    if model.config.position == "learned":
+        rounded.positions.load_state_dict(model.positions.state_dict())
+    tokens = random_tokens(2, 8)
+    torch.testing.assert_close(
+        quantize_int4(model, 8)(tokens).logits, rounded(tokens).logits, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_four_bits_and_the_scales_of_32_are_four_and_a_half():
+    model = build(vocab_size=512, d_model=256)
+    matrices = [m.weight for m in model.modules() if isinstance(m, nn.Linear)]
+    matrices.append(model.token_embedding.weight)
+    n = sum(w.numel() for w in matrices)
+    rest = nbytes(model) - 4 * n + 4 * 512 * 256 // 32  # the table's scales, in its own dtype
+    assert nbytes(quantize_int4(model)) - rest == 4.5 / 8 * n
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_in_four_bits_it_writes_the_same_with_a_cache_and_without(shape):
+    model, prompt = quantize_int4(build(**shape), 8), random_tokens(2, 5)
+    texts = [generate(model, prompt, 12, temperature=0, use_cache=c) for c in (True, False)]
+    torch.testing.assert_close(*texts)
+
+
+def test_four_bits_can_be_saved_and_loaded(tmp_path):
+    model, tokens = quantize_int4(build(seed=0), 8), random_tokens(2, 8)
+    save_checkpoint(tmp_path, model)
+    other = quantize_int4(build(seed=1), 8)
+    load_checkpoint(tmp_path, other)
+    torch.testing.assert_close(other(tokens).logits, model(tokens).logits, rtol=0, atol=0)
+
+
+def test_a_group_that_does_not_fit_changes_nothing():
+    model = build(d_ff=40)
+    with pytest.raises(ValueError, match="group is 16, but matrices have 40 columns"):
+        quantize_int4(model, 16)
+    assert isinstance(model.token_embedding, nn.Embedding) and quantize_int4(model, 8)
+    with pytest.raises(ValueError, match="10 columns and group is 4: choose a divisor"):
+        quantize_groups(torch.ones(1, 10), 4)
+    with pytest.raises(ValueError, match="3 columns cannot be packed in pairs"):
+        pack_int4(torch.ones(1, 3, dtype=torch.int8))
+
+
+def test_four_bits_are_not_trained_nor_quantised_again_nor_exported(tmp_path):
+    model = quantize_int4(build(), None)
+    with pytest.raises(ValueError, match="int4 weights already"):
+        quantize_int8(model)
+    with pytest.raises(ValueError, match="(?i)quantis"):
+        to_huggingface(model, tmp_path / "model")
+    with pytest.raises(RuntimeError, match="int4 weights cannot be trained"):
+        model.train()(random_tokens(1, 4))
+
+
+@pytest.mark.skipif(
+    not hasattr(torch, "_weight_int4pack_mm_for_cpu"), reason="this PyTorch has no such kernel"
+)
+def test_pytorchs_kernel_reads_the_same_integers():
+    torch.manual_seed(0)
+    integers, scales = quantize_groups(torch.randn(64, 128), 32)
+    packed = torch._convert_weight_to_int4pack_for_cpu((integers + 8).int(), 1)
+    both = torch.stack([scales.T, torch.zeros_like(scales.T)], dim=-1).contiguous()
+    x = torch.randn(4, 128)
+    theirs = torch._weight_int4pack_mm_for_cpu(x.bfloat16(), packed, 32, both).float()
+    ours = Int4Linear(pack_int4(integers), scales).eval()(x)
+    assert (theirs - ours).norm() < 0.02 * ours.norm()
