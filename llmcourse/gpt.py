@@ -226,13 +226,32 @@ class GPT(nn.Module):
             ValueError: for tokens of another shape, none, too many, or outside the vocabulary (only
                 checked on the CPU; a GPU stops with a device-side assert), and for a wrong mask.
         """
-        past = cache[0].length if cache else 0
-        self._check(tokens, past, mask)
         if n_logits is not None and (n_logits < 1 or targets is not None):
             raise ValueError(
                 f"n_logits is {n_logits}: choose 1 or more, and leave it out with targets, which "
                 "need the logits of all positions"
             )
+        x = self._stream(tokens, cache, mask)
+        if n_logits is not None:
+            x = x[:, -n_logits:]
+        x = self.norm(x)
+        tied = self.head is None
+        logits = F.linear(x, self.token_embedding.weight) if tied else self.head(x)
+        if targets is None:
+            return GPTOutput(logits, None)
+        return GPTOutput(logits, cross_entropy(logits, targets))
+
+    def hidden(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What the logits are read from: after the last norm, (batch, time, d_model).
+
+        Arguments and errors are those of `forward`.
+        """
+        return self.norm(self._stream(tokens, None, mask))
+
+    def _stream(self, tokens: Tensor, cache: list[KVCache] | None, mask: Tensor | None) -> Tensor:
+        """The residual stream after the last block."""
+        past = cache[0].length if cache else 0
+        self._check(tokens, past, mask)
         time, total = tokens.shape[1], past + tokens.shape[1]
         if mask is None:
             positions, causal = torch.arange(past, total, device=tokens.device), True
@@ -256,15 +275,7 @@ class GPT(nn.Module):
 
         for block, layer_cache in zip(self.blocks, cache or [None] * len(self.blocks), strict=True):
             x = block(x, mask, causal, rotate, score_bias, layer_cache)
-
-        if n_logits is not None:
-            x = x[:, -n_logits:]
-        x = self.norm(x)
-        tied = self.head is None
-        logits = F.linear(x, self.token_embedding.weight) if tied else self.head(x)
-        if targets is None:
-            return GPTOutput(logits, None)
-        return GPTOutput(logits, cross_entropy(logits, targets))
+        return x
 
     def new_cache(self, batch: int, max_length: int | None = None) -> list[KVCache]:
         """An empty cache for each layer, for `max_length` tokens, by default the whole context."""
