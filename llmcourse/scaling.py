@@ -3,7 +3,14 @@
 Every function takes a `GPTConfig` and counts from its shape alone; no weight is ever made.
 """
 
+import itertools
+import json
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+
+RUNS_FILE = Path(__file__).parent / "scaling_runs.json"
 
 
 def matmul_parameters(config) -> int:
@@ -195,3 +202,106 @@ def chinchilla_optimal(flops: float, fit: LossFit = HOFFMANN) -> ComputeOptimal:
     n_parameters = scale * (flops / 6) ** (fit.beta / exponent)
     n_tokens = flops / (6 * n_parameters)
     return ComputeOptimal(n_parameters, n_tokens, fit.loss(n_parameters, n_tokens))
+
+
+def fit_loss(n_parameters, n_tokens, losses, weights=None, delta: float = 1e-3) -> list[LossFit]:
+    """The law `E + A / parameters**alpha + B / tokens**beta` that fits measured losses best.
+
+    It makes the Huber loss of the errors of `log loss` small, so that a run that went wrong pulls
+    with a constant force only, and starts from several exponents, since a start far off may end in
+    a hollow of its own.  (Reweighted least squares, a Levenberg-Marquardt step at a time, all fits
+    side by side.)
+
+    Source: Hoffmann et al., 2022, section 3.3 and appendix D.3, which uses L-BFGS.
+
+    Args:
+        n_parameters, n_tokens, losses: one number for each run, shape (n_runs,).
+        weights: how much each run counts, shape (n_fits, n_runs): how often it was drawn, say, for
+            a bootstrap.  By default one fit in which all count the same.
+        delta: from which error on, in nats of log loss, the force is constant.
+
+    Returns:
+        A law for each row of `weights`.
+
+    Raises:
+        ValueError: when there are fewer than six runs, or a number that has no logarithm.
+    """
+    sizes, tokens, measured = (
+        numpy.asarray(values, float) for values in (n_parameters, n_tokens, losses)
+    )
+    if not len(sizes) == len(tokens) == len(measured) > 5:
+        raise ValueError(
+            f"got {len(sizes)} sizes, {len(tokens)} token counts and {len(measured)} losses: five "
+            "numbers are fitted, so give at least six runs, and one of each for every run"
+        )
+    if min(sizes.min(), tokens.min(), measured.min()) <= 0:
+        raise ValueError(
+            "parameters, tokens and losses must be above 0: their logarithms are taken"
+        )
+    weights = numpy.ones((1, len(sizes))) if weights is None else numpy.asarray(weights, float)
+    log_sizes, log_tokens = numpy.log(sizes), numpy.log(tokens)
+    low = measured.min()
+    starts = []
+    for alpha, beta, floor in itertools.product((0.2, 0.5, 0.9), (0.2, 0.5, 0.9), (0.3, 0.8)):
+        excess = numpy.log((measured - floor * low).mean() / 2)
+        a, b = excess + alpha * log_sizes.mean(), excess + beta * log_tokens.mean()
+        starts.append((a, b, numpy.log(floor * low), alpha, beta))
+
+    count, n_starts = len(weights), len(starts)
+    law = numpy.tile(numpy.array(starts), (count, 1))  # (n_fits * n_starts, 5)
+    weights = numpy.repeat(weights, n_starts, axis=0)
+    goal = numpy.log(measured)
+
+    def parts(law):
+        a, b, e, alpha, beta = law.T[:, :, None]
+        return numpy.stack([a - alpha * log_sizes, b - beta * log_tokens, e + 0 * log_sizes])
+
+    def error(law):
+        terms = parts(law)
+        top = terms.max(0)
+        total = top + numpy.log(numpy.exp(terms - top).sum(0))
+        return total - goal, numpy.exp(terms - total)
+
+    def huber(errors):
+        size = numpy.abs(errors)
+        force = numpy.where(size < delta, size**2 / 2, delta * (size - delta / 2))
+        return (weights * force).sum(1)
+
+    damping = numpy.full(len(law), 1e-2)
+    errors, shares = error(law)
+    cost = huber(errors)
+    for _ in range(400):
+        pull = weights / numpy.maximum(numpy.abs(errors) / delta, 1.0)
+        slope = numpy.stack(
+            [shares[0], shares[1], shares[2], -shares[0] * log_sizes, -shares[1] * log_tokens], -1
+        )
+        gradient = numpy.einsum("fr,frp->fp", pull * errors, slope)
+        square = numpy.einsum("fr,frp,frq->fpq", pull, slope, slope)
+        diagonal = numpy.einsum("fpp->fp", square) + 1e-12
+        square = square + (damping[:, None] * diagonal)[:, :, None] * numpy.eye(5)
+        trial = law - numpy.linalg.solve(square, gradient[..., None])[..., 0]
+        trial = numpy.clip(trial, [-50, -50, -50, 0.01, 0.01], [50, 50, 50, 3, 3])
+        trial_errors, trial_shares = error(trial)
+        trial_cost = huber(trial_errors)
+        better = trial_cost < cost
+        damping = numpy.clip(numpy.where(better, damping / 3, damping * 4), 1e-9, 1e6)
+        law, cost = numpy.where(better[:, None], trial, law), numpy.where(better, trial_cost, cost)
+        errors = numpy.where(better[:, None], trial_errors, errors)
+        shares = numpy.where(better[:, None], trial_shares, shares)
+
+    best = cost.reshape(count, n_starts).argmin(1)
+    law = law.reshape(count, n_starts, 5)[numpy.arange(count), best]
+    return [
+        LossFit(float(numpy.exp(e)), float(numpy.exp(a)), float(numpy.exp(b)), float(x), float(y))
+        for a, b, e, x, y in law
+    ]
+
+
+def load_scaling_runs() -> list[dict]:
+    """The small GPTs that `benchmarks/scaling_law.py` trained, one dict for each run.
+
+    With `width` and `layers`, `parameters` (without the `embedding`, which is counted apart),
+    `tokens` and `flops` of the training, `learning_rate`, `seed`, the `loss` on text that was set
+    aside (nats per token of a vocabulary of 512), and the `seconds` that it took.
+    """
+    return json.loads(RUNS_FILE.read_text(encoding="utf-8"))

@@ -10,9 +10,12 @@ from llmcourse.gpt import GPT, PRESETS, GPTConfig
 from llmcourse.scaling import (
     BESIROGLU,
     HOFFMANN,
+    LossFit,
     chinchilla_optimal,
     count_parameters,
+    fit_loss,
     kv_cache_bytes,
+    load_scaling_runs,
     memory_bytes,
     training_flops,
 )
@@ -138,3 +141,80 @@ def test_impossible_budgets_say_what_is_wrong():
         chinchilla_optimal(0)
     with pytest.raises(ValueError, match="'fp8': choose one of float32, autocast, mixed"):
         memory_bytes(SMALL, 1, precision="fp8")
+
+
+def grid(law: LossFit) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+    sizes, tokens = numpy.meshgrid(numpy.geomspace(1e4, 1e8, 6), numpy.geomspace(1e5, 1e9, 6))
+    return sizes.ravel(), tokens.ravel(), law.loss(sizes, tokens).ravel()
+
+
+@pytest.mark.parametrize("law", [HOFFMANN, BESIROGLU, LossFit(0.5, 20.0, 100.0, 0.3, 0.6)])
+def test_a_fit_finds_the_law_that_made_the_losses(law):
+    (found,) = fit_loss(*grid(law))
+    for name in ("E", "A", "B", "alpha", "beta"):
+        assert getattr(found, name) == pytest.approx(getattr(law, name), rel=0.01), name
+
+
+def test_a_run_that_went_wrong_hardly_moves_the_fit():
+    sizes, tokens, losses = grid(BESIROGLU)
+    losses[7] *= 1.5
+    (found,) = fit_loss(sizes, tokens, losses)
+    assert found.alpha == pytest.approx(BESIROGLU.alpha, rel=0.02)
+    assert found.beta == pytest.approx(BESIROGLU.beta, rel=0.02)
+
+
+def test_a_weight_counts_as_the_same_run_twice_and_zero_as_none():
+    runs = numpy.array(grid(BESIROGLU))
+    runs[2] *= numpy.exp(0.01 * numpy.random.default_rng(0).standard_normal(36))
+    weights = numpy.random.default_rng(1).integers(0, 3, 36)
+    (weighted,) = fit_loss(*runs, weights=[weights])
+    (repeated,) = fit_loss(*numpy.repeat(runs, weights, axis=1))
+    at = (1e6, 1e7)
+    assert weighted.loss(*at) == pytest.approx(repeated.loss(*at), rel=1e-4)
+
+
+def test_the_fit_is_a_minimum_that_l_bfgs_does_not_improve():
+    """On the runs that come with the package, against an optimiser of PyTorch's, in float64."""
+    runs = [run for run in load_scaling_runs() if run["seed"] == 0]
+    numbers = [[run[name] for run in runs] for name in ("parameters", "tokens", "loss")]
+    sizes, tokens, losses = torch.tensor(numbers, dtype=torch.float64)
+    (law,) = fit_loss(*numbers)
+    start = [numpy.log(law.A), numpy.log(law.B), numpy.log(law.E), law.alpha, law.beta]
+    point = torch.tensor(start, dtype=torch.float64, requires_grad=True)
+
+    def huber():
+        a, b, e, alpha, beta = point
+        terms = [a - alpha * sizes.log(), b - beta * tokens.log(), e.expand(len(sizes))]
+        errors = torch.stack(terms).logsumexp(0) - losses.log()
+        return torch.nn.functional.huber_loss(errors, 0 * errors, reduction="sum", delta=1e-3)
+
+    optimizer = torch.optim.LBFGS([point], max_iter=200, line_search_fn="strong_wolfe")
+    before = huber().item()
+
+    def closure():
+        optimizer.zero_grad()
+        loss = huber()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    assert huber().item() > 0.995 * before
+
+
+def test_too_few_runs_or_a_loss_of_zero_are_refused():
+    with pytest.raises(ValueError, match="at least six runs"):
+        fit_loss([1, 2, 3], [1, 2, 3], [1, 2, 3])
+    with pytest.raises(ValueError, match="above 0"):
+        fit_loss([1] * 6, [1] * 6, [0] * 6)
+
+
+def test_runs_that_come_with_the_package_are_counted_as_the_package_counts():
+    runs = load_scaling_runs()
+    assert len({(run["width"], run["tokens"]) for run in runs}) == 30
+    for run in runs:
+        config = GPTConfig(
+            vocab_size=512, context_length=64, n_layer=run["layers"], n_head=run["width"] // 16,
+            d_model=run["width"], norm="rms", position="rope", bias=False,
+        )  # fmt: skip
+        assert count_parameters(config) == run["parameters"] + run["embedding"]
+        assert training_flops(config, run["tokens"]) == run["flops"]
