@@ -15,26 +15,30 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file, save_model
 from torch import Tensor
 
 MANIFEST = "checkpoint.json"
 FORMAT = 1
+_DATA_FILE = re.compile(r"(model|state)-[0-9a-f]{12}\.safetensors")
 
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """What `load_checkpoint` found: the number of steps done, the model's configuration, and the
-    names of the random generators."""
+    """What `load_checkpoint` found: the number of steps done, the model's configuration, the names
+    of the random generators, and how the model was trained."""
 
     step: int
     config: dict | None
     generators: tuple[str, ...] = ()
+    training: dict | None = None
 
 
 @contextmanager
@@ -49,6 +53,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with open(partial, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
+        _sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -60,6 +65,7 @@ def save_checkpoint(
     step: int = 0,
     config=None,
     generators: dict[str, torch.Generator] | None = None,
+    training: dict | None = None,
 ) -> None:
     """Write a checkpoint into the folder `path`, where it takes the place of an older one.
 
@@ -72,14 +78,29 @@ def save_checkpoint(
             `model.config`, where there is one.
         generators: random generators to go on from, by a name of your choice;
             `torch.default_generator` is the one that dropout on the CPU draws from.
+        training: how the model is trained, as plain numbers and texts.
+
+    Raises:
+        OSError: when it cannot be written: the disk is full, or the folder may not be written to.
+            An older checkpoint is still there, whole.
     """
     folder = Path(path)
-    folder.mkdir(parents=True, exist_ok=True)
-    before = _files(folder)
+    try:
+        _save(folder, model, optimizer, step, config, generators, training)
+    except (OSError, SafetensorError) as error:
+        raise OSError(
+            f"the checkpoint of step {step} could not be written into {folder} ({error}): make "
+            "room on the disk or choose a folder that you may write to; an older checkpoint there "
+            "is still whole"
+        ) from error
 
+
+def _save(folder: Path, model, optimizer, step, config, generators, training) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"generator.{name}": g.get_state() for name, g in (generators or {}).items()}
     manifest = {"format": FORMAT, "step": step, "config": _plain(config, model), "optimizer": None}
     manifest["generators"] = list(generators or {})
+    manifest["training"] = None if training is None else json.loads(json.dumps(training))
     if optimizer is not None:
         state, manifest["optimizer"] = _take_apart(optimizer)
         tensors |= state
@@ -90,8 +111,12 @@ def save_checkpoint(
     with replacing(folder / MANIFEST) as partial:
         partial.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
-    for name in before - _files(folder):
-        (folder / name).unlink(missing_ok=True)
+    # Not only those of the checkpoint before: a run that was killed leaves some that never counted.
+    kept = _files(folder)
+    for file in folder.iterdir():
+        if _DATA_FILE.fullmatch(file.name) and file.name not in kept:
+            with suppress(OSError):  # Windows keeps a file that another program reads
+                file.unlink()
 
 
 def load_checkpoint(
@@ -119,12 +144,12 @@ def load_checkpoint(
     manifest = _read_manifest(folder)
     if model is not None:
         _check_config(manifest["config"], _plain(config, model))
-        weights = load_file(_verified(folder, manifest["files"]["model"]))
+        weights = _read(_verified(folder, manifest["files"]["model"]))
         _check_weights(weights, model.state_dict())
 
     tensors = {}
     if (optimizer is not None or generators) and "state" in manifest["files"]:
-        tensors = load_file(_verified(folder, manifest["files"]["state"]))
+        tensors = _read(_verified(folder, manifest["files"]["state"]))
     missing = [name for name in generators or () if f"generator.{name}" not in tensors]
     if missing:
         raise ValueError(f"the checkpoint holds no random generator called {', '.join(missing)}")
@@ -137,10 +162,22 @@ def load_checkpoint(
         optimizer.load_state_dict(_put_together(tensors, manifest["optimizer"]))
     for name, generator in (generators or {}).items():
         generator.set_state(tensors[f"generator.{name}"])
-    return Checkpoint(manifest["step"], manifest["config"], tuple(manifest.get("generators", ())))
+    names = tuple(manifest.get("generators", ()))
+    return Checkpoint(manifest["step"], manifest["config"], names, manifest.get("training"))
 
 
 # ------------------------------------------------------------------------- files and hashes
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the new name of a file on the disk too; Windows does so by itself."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with suppress(OSError):  # some network drives cannot
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _write(folder: Path, kind: str, save) -> dict:
@@ -179,6 +216,15 @@ def _verified(folder: Path, entry: dict) -> Path:
                 "copy it again or go back to another checkpoint"
             )
     return file
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise ValueError(
+            f"{file} is no file of safetensors ({error}): go back to another checkpoint"
+        ) from error
 
 
 def _read_manifest(folder: Path) -> dict:

@@ -98,6 +98,20 @@ def _write_header(file, dtype: numpy.dtype, length: int) -> None:
     )
 
 
+def window_starts(
+    dataset: TokenDataset, batch: int, time: int, generator: torch.Generator | None = None
+) -> Tensor:
+    """Where the windows of `get_batch` begin, (batch,): it draws them with this."""
+    if batch < 1 or time < 1:
+        raise ValueError(f"batch is {batch} and time is {time}: choose 1 or more of both")
+    if len(dataset) < time + 1:
+        raise ValueError(
+            f"the dataset has {len(dataset)} tokens, but a window of {time} and the token after it "
+            f"take {time + 1}: use a longer text or a smaller time"
+        )
+    return torch.randint(len(dataset) - time, (batch,), generator=generator)
+
+
 def get_batch(
     dataset: TokenDataset,
     batch: int,
@@ -120,14 +134,7 @@ def get_batch(
         ValueError: when the text is too short for one window and its last target, or a window or
             the batch would be empty.
     """
-    if batch < 1 or time < 1:
-        raise ValueError(f"batch is {batch} and time is {time}: choose 1 or more of both")
-    if len(dataset) < time + 1:
-        raise ValueError(
-            f"the dataset has {len(dataset)} tokens, but a window of {time} and the token after it "
-            f"take {time + 1}: use a longer text or a smaller time"
-        )
-    starts = torch.randint(len(dataset) - time, (batch, 1), generator=generator).numpy()
+    starts = window_starts(dataset, batch, time, generator)[:, None].numpy()
     windows = torch.from_numpy(dataset.tokens[starts + numpy.arange(time + 1)].astype(numpy.int64))
     if device is not None:
         # From pinned memory the copy runs beside the computation.  Elsewhere nothing may overtake

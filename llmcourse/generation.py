@@ -61,8 +61,15 @@ def sample_next(
 
     Raises:
         ValueError: for a negative temperature, a `top_k` below 1 or a `top_p` outside (0, 1].
+        FloatingPointError: on a CPU, for logits that are nan or infinite.
     """
     _check_sampling(temperature, top_k, top_p)
+    # Only on a CPU, for on a GPU each token would have to wait for the answer.
+    if logits.device.type == "cpu" and not logits.amax(-1).isfinite().all():
+        raise FloatingPointError(
+            "the logits of a row are nan, or hold no largest finite one, so that no token can be "
+            "drawn: look for weights that are not finite, or compute in float32 or bfloat16"
+        )
     if temperature == 0:
         return logits.argmax(-1)
     return _draw(_probabilities(logits, temperature, top_k, top_p), generator)
@@ -125,7 +132,7 @@ def generate(
     seen = None if repetition_penalty == 1 else _occurring(prompt, mask, model.config.vocab_size)
     ended = torch.zeros(batch, dtype=torch.bool, device=prompt.device)
 
-    with _evaluating(model), torch.inference_mode():
+    with evaluating(model), torch.inference_mode():
         cache = model.new_cache(batch, time + max_new_tokens) if use_cache else None
         for end in range(time, time + max_new_tokens):
             start = cache[0].length if use_cache else 0
@@ -206,7 +213,7 @@ def beam_search(
     scores, lengths = torch.zeros(1, device=device), torch.zeros(1, device=device)
     ended = torch.zeros(1, dtype=torch.bool, device=device)
 
-    with _evaluating(model), torch.inference_mode():
+    with evaluating(model), torch.inference_mode():
         cache = model.new_cache(1, time + max_new_tokens) if use_cache else None
         for _ in range(max_new_tokens):
             start = cache[0].length if use_cache else 0
@@ -285,7 +292,7 @@ def speculative_generate(
         )
     end, options = tokens.shape[1] + max_new_tokens, (temperature, top_k, top_p)
 
-    with _evaluating(model, draft):
+    with evaluating(model, draft):
         caches = model.new_cache(1, end), draft.new_cache(1, end)
         while (known := tokens.shape[1]) < end:
             n_guess = min(n_draft, end - known - 1)  # the model itself adds the last one
@@ -354,7 +361,7 @@ def _occurring(prompt: Tensor, mask: Tensor | None, vocab_size: int) -> Tensor:
 
 
 @contextmanager
-def _evaluating(*models: nn.Module) -> Iterator[None]:
+def evaluating(*models: nn.Module) -> Iterator[None]:
     """Without dropout for a while; afterwards every module is as it was."""
     training = [module for model in models for module in model.modules() if module.training]
     for model in models:

@@ -1,9 +1,11 @@
 """Training a model: the schedule of the learning rate, the optimiser, and the loop around them."""
 
+import dataclasses
 import importlib.util
 import json
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +14,17 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from llmcourse.checkpoints import MANIFEST, load_checkpoint, replacing, save_checkpoint
-from llmcourse.data import TokenDataset, get_batch
+from llmcourse.data import TokenDataset, get_batch, window_starts
 from llmcourse.device import autocast, device
+from llmcourse.generation import evaluating
+from llmcourse.interruption import StopRequest, stop_requests
 
 LOG = "log.jsonl"
+SPIKE = 1.5  # a loss this many times that of the line before is noted
+# What a run may change when it goes on: none of it changes what is learned.
+FREE_TO_CHANGE = {
+    *("accumulate", "compile", "log_every", "evaluate_every", "save_every", "evaluation_batches")
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +162,8 @@ class Trainer:
         step: steps done.
         history: the lines of the log, as dicts: `step` (steps done), `loss` (the mean since the
             line before, in nats), `learning_rate`, `gradient_norm` (before clipping),
-            `tokens_per_second`, and where it was evaluated `validation_loss`.
+            `tokens_per_second`, and where it was evaluated `validation_loss`.  Where a step's loss
+            was more than 1.5 times that of the line before, `spikes` tells which.
     """
 
     def __init__(
@@ -189,59 +199,80 @@ class Trainer:
 
         Raises:
             FileExistsError: when the folder holds a checkpoint that would be overwritten.
+            ValueError: when it is to be resumed, but is damaged, or of a run with another
+                `TrainingConfig` or text.  How often something is logged or saved may differ.
             FloatingPointError: when the loss or the gradient is no longer finite.  The checkpoint
                 is of a step before that.
+            KeyboardInterrupt, SystemExit: after SIGINT (Ctrl-C) or SIGTERM.  With a folder, the
+                step is finished and saved before; a second signal leaves at once.
+            OSError: when a checkpoint cannot be written.
         """
         until = self.config.steps if until is None else min(until, self.config.steps)
         if self.step == 0 and self.folder is not None:
             self._begin(resume)
+        with stop_requests() if self.folder is not None else nullcontext() as request:
+            self._train(until, request)
+        if request is not None and request.number is not None:
+            request.leave()
+        return self.history
+
+    def _train(self, until: int, request: StopRequest | None) -> None:
         self.model.train()
         pending, started = [], time.perf_counter()
         steps = range(self.step, until)
         bar = tqdm(steps, initial=self.step, total=until, unit="step", disable=not self.progress)
         for _ in bar:
             pending.append(self._update())
+            stop = request is not None and request.number is not None
             due = {
-                name: self.step % getattr(self.config, name) == 0 or self.step == until
+                name: self.step % getattr(self.config, name) == 0 or self.step == until or stop
                 for name in ("log_every", "evaluate_every", "save_every")
             }
             if not any(due.values()):
                 continue
             # Only here does the processor wait for the GPU.
             line = self._summary(pending, time.perf_counter() - started)
-            if due["evaluate_every"] and self.validation_data is not None:
+            if due["evaluate_every"] and not stop and self.validation_data is not None:
                 line["validation_loss"] = self.evaluate()
             self._write(line)
             bar.set_postfix(loss=f"{line['loss']:.3f}")
             if due["save_every"] and self.folder is not None:
                 self.save()
+            if stop:
+                return
             pending, started = [], time.perf_counter()
-        return self.history
 
     def evaluate(self) -> float:
         """The mean loss, in nats a token, on windows of the held-out text, always the same ones."""
         if self.validation_data is None:
             raise ValueError("there is no held-out text: give the Trainer one as validation")
         windows, losses = torch.Generator().manual_seed(self.config.seed), []
-        training = self.model.training
-        self.model.eval()
-        with torch.no_grad(), autocast(self.config.mixed_precision):
+        with evaluating(self.model), torch.no_grad(), autocast(self.config.mixed_precision):
             for _ in range(self.config.evaluation_batches):
                 losses.append(self._forward(*self._batch(self.validation_data, windows)).loss)
-        self.model.train(training)
         return torch.stack(losses).mean().item()
 
     def save(self) -> None:
         """Write a checkpoint into the folder."""
         self._check_folder()
         save_checkpoint(
-            self.folder, self.model, self.optimizer, self.step, generators=self._generators()
+            self.folder,
+            self.model,
+            self.optimizer,
+            self.step,
+            generators=self._generators(),
+            training=self._described(),
         )
 
     def load(self) -> None:
         """Go back to the checkpoint in the folder: weights, optimiser, random numbers and log.
 
         A run that was saved on a CPU can go on on a GPU, only with other random numbers in dropout.
+
+        Called by hand, before `train`, it also lets a run go on under another `TrainingConfig`.
+
+        Raises:
+            ValueError: for a checkpoint that is damaged, or of another model.
         """
         self._check_folder()
         saved = load_checkpoint(self.folder).generators
@@ -254,11 +285,31 @@ class Trainer:
         with replacing(log) as partial:
             partial.write_text("".join(json.dumps(line) + "\n" for line in self.history))
 
+    def _described(self) -> dict:
+        """What a run is, next to its model: it goes on only with the same."""
+        described = dataclasses.asdict(self.config) | {"train_tokens": len(self.train_data)}
+        return json.loads(json.dumps(described))  # as it comes back from a file
+
+    def _check_same_run(self, saved: dict | None) -> None:
+        here = self._described()
+        changed = [
+            f"{name} was {saved[name]} and is {here[name]}"
+            for name in here
+            if saved and name in saved and saved[name] != here[name] and name not in FREE_TO_CHANGE
+        ]
+        if changed:
+            raise ValueError(
+                f"{self.folder} holds a run that was trained otherwise: {'; '.join(changed)}. Go "
+                "on with what it was, or begin a new run in another folder; load() before train() "
+                "goes on nevertheless"
+            )
+
     def _begin(self, resume: bool) -> None:
         if not (self.folder / MANIFEST).exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / LOG).unlink(missing_ok=True)
         elif resume:
+            self._check_same_run(load_checkpoint(self.folder).training)
             self.load()
         else:
             raise FileExistsError(
@@ -303,22 +354,38 @@ class Trainer:
     def _summary(self, pending: list[tuple[float, Tensor, Tensor]], seconds: float) -> dict:
         rates, losses, norms = zip(*pending)
         losses, norms = torch.stack(losses).tolist(), torch.stack(norms).tolist()
-        first = self.step - len(pending)
+        first, spikes = self.step - len(pending), []
         for step, rate, loss, norm in zip(range(first, self.step), rates, losses, norms):
             if not (math.isfinite(loss) and math.isfinite(norm)):
                 raise FloatingPointError(
                     f"at step {step}, with a learning rate of {rate:.2e}, the loss is {loss} and "
-                    f"the gradient's norm {norm}: lower learning_rate, lengthen warmup_steps or "
-                    "set a smaller clip_norm, and go on from an older checkpoint"
+                    f"the gradient's norm {norm}; the batch's windows begin at the tokens "
+                    f"{self._starts(step)}: lower learning_rate, lengthen warmup_steps or set a "
+                    "smaller clip_norm, and go on from an older checkpoint"
                 )
+        if self.history:
+            usual = self.history[-1]["loss"]
+            for step, loss, norm in zip(range(first, self.step), losses, norms):
+                if loss > SPIKE * usual:
+                    spikes.append({"step": step, "loss": loss, "gradient_norm": norm})
         tokens = len(pending) * self.config.batch_size * self.config.context_length
-        return {
+        line = {
             "step": self.step,
             "loss": sum(losses) / len(losses),
             "learning_rate": rates[-1],
             "gradient_norm": norms[-1],
             "tokens_per_second": round(tokens / seconds),
         }
+        return line | {"spikes": spikes} if spikes else line
+
+    def _starts(self, step: int) -> list[int]:
+        """Where in the text the windows of a step begin: all are drawn again up to it."""
+        windows = torch.Generator().manual_seed(self.config.seed)
+        for _ in range(step + 1):
+            starts = window_starts(
+                self.train_data, self.config.batch_size, self.config.context_length, windows
+            )
+        return starts.tolist()
 
     def _write(self, line: dict) -> None:
         self.history.append(line)

@@ -1,6 +1,7 @@
 import itertools
 import json
 import math
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -296,6 +297,32 @@ def test_resuming_without_a_checkpoint_starts_a_new_run(tmp_path):
     assert run.step == 12 and len((tmp_path / "log.jsonl").read_text().splitlines()) == 3
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"learning_rate": 0.5}, "learning_rate was 0.001 and is 0.5"),
+        ({"steps": 20, "seed": 1}, "steps was 12 and is 20; seed was 0 and is 1"),
+    ],
+)
+def test_going_on_with_another_configuration_is_refused_unless_loaded_by_hand(
+    tmp_path, changes, told
+):
+    trainer(None, None, tmp_path).train(until=5)
+    with pytest.raises(ValueError, match=f"{told}. Go on with what it was"):
+        trainer(None, None, tmp_path, **changes).train(resume=True)
+    by_hand = trainer(None, None, tmp_path, **changes)
+    by_hand.load()
+    assert by_hand.train()[-1]["step"] == changes.get("steps", 12)
+
+
+def test_going_on_with_another_text_is_refused_and_with_another_log_is_not(tmp_path):
+    trainer(None, None, tmp_path).train(until=5)
+    other = Trainer(bigram(), config(), TokenDataset([1, 2] * 30), None, tmp_path, progress=False)
+    with pytest.raises(ValueError, match="train_tokens was 500 and is 60"):
+        other.train(resume=True)
+    trainer(None, None, tmp_path, log_every=1, save_every=3).train(resume=True)
+
+
 class BreaksAt(Bigram):
     """From one call on, its loss, or only its gradient, is not finite."""
 
@@ -325,6 +352,42 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_rate(tmp_path, where, fou
     again = trainer(None, None, tmp_path)
     again.load()
     assert again.step == 4 and all(w.isfinite().all() for w in again.model.parameters())
+
+
+def test_the_windows_of_the_batch_that_broke_are_named():
+    torch.manual_seed(0)
+    run = trainer(BreaksAt(6, "loss"))
+    windows = torch.Generator().manual_seed(0)
+    starts = [torch.randint(494, (8, 1), generator=windows).flatten().tolist() for _ in range(7)]
+    with pytest.raises(FloatingPointError, match=re.escape(f"begin at the tokens {starts[6]}")):
+        run.train()
+
+
+class JumpsAt(Bigram):
+    """Its loss is ten times as large at one call."""
+
+    calls = 0
+
+    def forward(self, tokens, targets):
+        self.calls += 1
+        loss = super().forward(tokens, targets).loss
+        return SimpleNamespace(loss=loss * (10 if self.calls == 7 else 1))
+
+
+def test_a_loss_that_jumps_is_noted_with_its_step_and_gradient():
+    torch.manual_seed(0)
+    history = trainer(JumpsAt()).train()
+    (spike,) = history[1]["spikes"]
+    assert spike["step"] == 6 and spike["loss"] > 5 * history[0]["loss"]
+    assert spike["gradient_norm"] > 5 * history[0]["gradient_norm"]
+    assert not any("spikes" in history[i] for i in (0, 2))
+
+
+def test_evaluation_leaves_a_part_that_was_frozen_in_its_mode_as_it_was():
+    run = trainer(None, TEXT)
+    run.model.norm.eval()
+    run.evaluate()
+    assert run.model.training and run.model.head.training and not run.model.norm.training
 
 
 # ------------------------------------------------------------------------- bad input
