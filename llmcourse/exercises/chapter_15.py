@@ -378,8 +378,9 @@ EXERCISES = (
             Case(([half(1.0, math.inf)], 8.0, 5, 100), "an infinity: no gradients, half the scale, "
                  "and the count starts again."),
             Case(([half(1.0, math.nan)], 8.0, 5, 100), "a nan is not finite either."),
-            Case(([half(1.0), half(-math.inf), half(2.0)], 8.0, 5, 100), "one bad tensor is "
-                 "enough, wherever it stands, and whatever its sign."),
+            Case(([half(-math.inf, 1.0)], 8.0, 5, 100), "minus infinity is not finite either."),
+            Case(([half(1.0), half(math.inf), half(2.0)], 8.0, 5, 100), "one bad tensor is "
+                 "enough, wherever it stands."),
             Case(([half(4.0)], 4.0, 98, 100), "step 99 of 100: the scale stays."),
             Case(([half(4.0)], 4.0, 99, 100), "step 100 of 100: the scale doubles, and the count "
                  "starts again. These gradients were made with the old scale."),
@@ -403,10 +404,10 @@ EXERCISES = (
                     "A nan is not finite either."),
             Mistake(step_with(bad=lambda g: bool(g.isnan().any())), "looking for nan only. An "
                     "infinity comes first."),
-            Mistake(step_with(pick=all), "skipping only if every tensor is bad. One is enough."),
-            Mistake(step_with(pick=lambda b: next(iter(b))), "looking at the first tensor only."),
             Mistake(step_with(bad=lambda g: bool((g == math.inf).any() or g.isnan().any())),
                     "looking for plus infinity only."),
+            Mistake(step_with(pick=all), "skipping only if every tensor is bad. One is enough."),
+            Mistake(step_with(pick=lambda b: next(iter(b))), "looking at the first tensor only."),
             Mistake(step_with(fresh=False), "keeping the count after a skipped step. It starts "
                     "again."),
             Mistake(step_with(late=1), "doubling one step late."),

@@ -262,11 +262,11 @@ wrong("15.5", "by the new scale", "dividing by the new scale")(
 )
 wrong("15.5", "no nan", "looking for infinities only")(scaler(finite=lambda g: ~g.isinf()))
 wrong("15.5", "nan only", "looking for nan only")(scaler(finite=lambda g: ~g.isnan()))
-wrong("15.5", "plus infinity only", "one gets by looking")(
+wrong("15.5", "plus infinity only", "plus infinity only")(
     scaler(finite=lambda g: (g != math.inf) & ~g.isnan())
 )
-wrong("15.5", "any is enough", "one gets by")(scaler(fold=any))
-wrong("15.5", "first only", "one gets by")(scaler(fold=lambda oks: oks[0]))
+wrong("15.5", "any is enough", "if every tensor is bad")(scaler(fold=any))
+wrong("15.5", "first only", "One is enough")(scaler(fold=lambda oks: oks[0]))
 wrong("15.5", "count kept", "It starts again")(scaler(reset=False))
 wrong("15.5", "one late", "one step late")(scaler(at=1))
 wrong("15.5", "one early", "one step early")(scaler(at=-1))
