@@ -642,3 +642,12 @@ def test_search_and_speculation_say_what_they_cannot_do():
         speculative_generate(tiny(), tiny(), ids(1, 3), 4, n_draft=0)
     with pytest.raises(ValueError, match="vocab_size of 23 and the draft of 9: .*same tokenizer"):
         speculative_generate(tiny(), tiny(vocab_size=9), ids(1, 3, vocab_size=9), 4)
+
+
+@pytest.mark.parametrize("temperature", [0, 1.0])
+@pytest.mark.parametrize("broken", [float("nan"), float("inf"), -float("inf")])
+def test_logits_from_which_nothing_can_be_drawn_are_an_error_not_token_0(temperature, broken):
+    logits = torch.stack([torch.zeros(5), torch.full((5,), broken)])
+    with pytest.raises(FloatingPointError, match="weights that are not finite"):
+        sample_next(logits, temperature)
+    assert sample_next(torch.tensor([-torch.inf, 1.0, -torch.inf]), temperature) == 1
