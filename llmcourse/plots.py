@@ -214,3 +214,35 @@ def hull(points, labels: Sequence[str], ax: Axes, color: str = VALUE) -> None:
     ax.plot(*points.T, "o", color=color)
     for (x, y), label in zip(points, labels, strict=True):
         ax.annotate(label, (x, y), textcoords="offset points", xytext=(6, 6), color=color)
+
+
+def training_curves(*histories: Sequence[dict], labels: Sequence[str] = ("",)) -> Figure:
+    """Loss and gradient norm of one run or more against the step, from a Trainer's `history`.
+
+    Held-out losses are dots; crosses mark the steps whose loss jumped.
+
+    Raises:
+        ValueError: when there is not one label for each history, or a history is empty.
+    """
+    if len(labels) != len(histories) or not all(histories):
+        raise ValueError(
+            f"there are {len(histories)} histories and {len(labels)} labels: give one label each, "
+            "and histories of at least one line"
+        )
+    figure, (above, below) = plt.subplots(2, sharex=True, figsize=(5.6, 4.6))
+    colors = [LOSS, QUERY, KEY, VALUE, RESIDUAL]
+    for i, (history, label) in enumerate(zip(histories, labels, strict=True)):
+        color, steps = colors[i % len(colors)], [line["step"] for line in history]
+        above.plot(steps, [line["loss"] for line in history], color=color)
+        above.annotate(
+            f" {label}", (steps[-1], history[-1]["loss"]), color=color, annotation_clip=False
+        )
+        measured = [line for line in history if "validation_loss" in line]
+        held_out = [line["validation_loss"] for line in measured]
+        above.plot([line["step"] for line in measured], held_out, "o", color=color, ms=4)
+        for spike in (spike for line in history for spike in line.get("spikes", ())):
+            above.plot(spike["step"], spike["loss"], "x", color=WRONG)
+        below.plot(steps, [line["gradient_norm"] for line in history], color=color)
+    above.set(ylabel="loss (nats a token)")
+    below.set(ylabel="gradient norm", xlabel="step", yscale="log")
+    return figure

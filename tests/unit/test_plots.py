@@ -74,3 +74,20 @@ def test_hull_encloses_every_point():
     for (x0, y0), (x1, y1) in zip(corners, corners[1:], strict=False):
         cross = (x1 - x0) * (points[:, 1] - y0) - (y1 - y0) * (points[:, 0] - x0)
         assert (cross >= -1e-6).all()  # every point lies to the left of every edge
+
+
+def test_training_curves_draw_losses_held_out_losses_and_spikes():
+    history = [
+        {"step": i, "loss": 3 / i, "gradient_norm": 1 / i, "validation_loss": 3.1 / i}
+        for i in range(1, 9)
+    ]
+    history[4]["spikes"] = [{"step": 4, "loss": 2.5, "gradient_norm": 9.0}]
+    figure = plots.training_curves(history, history[:5], labels=("one", "two"))
+    figure.canvas.draw()
+    above, below = figure.axes
+    assert above.lines[0].get_xdata().tolist() == list(range(1, 9))
+    assert [line.get_marker() for line in above.lines] == ["None", "o", "x", "None", "o", "x"]
+    assert len(below.lines) == 2
+    with pytest.raises(ValueError, match="2 histories and 1 labels"):
+        plots.training_curves(history, history)
+    plt.close(figure)
