@@ -62,15 +62,14 @@ def clocked(times, micro) -> float:
 # ------------------------------------------------------------------ 16.5
 
 
-def part_by_mask(x, w1, b1, w2, b2, rank, size, *, act_late=False, bias=None, hidden_bias=True):
-    """The whole hidden layer, with what belongs to others set to zero."""
+def part_by_numbers(x, w1, b1, w2, b2, rank, size, *, bias=None, hidden_bias=True):
+    """One hidden number after the other, each with what it adds to the output."""
     each = w1.shape[1] // size
-    mine = torch.zeros(w1.shape[1])
-    mine[rank * each : (rank + 1) * each] = 1
-    hidden = x @ w1 + (b1 if hidden_bias else 0)
-    part = (F.relu(hidden) * mine) @ w2
-    share = (rank == 0) if bias is None else bias(rank, size)
-    return part + share * b2
+    part = torch.zeros_like(x)
+    for j in range(rank * each, (rank + 1) * each):
+        hidden = (x * w1[:, j]).sum(1) + (b1[j] if hidden_bias else 0)
+        part = part + torch.outer(F.relu(hidden), w2[j])
+    return part + ((rank == 0) if bias is None else bias(rank, size)) * b2
 
 
 def rows_first(x, w1, b1, w2, b2, rank, size):
@@ -78,26 +77,34 @@ def rows_first(x, w1, b1, w2, b2, rank, size):
     return F.relu(xs @ rows + (b1 if rank == 0 else 0)) @ w2 + (b2 if rank == 0 else 0)
 
 
-def feed_forward(time, d, h, rank, size, seed=0):
+def feed_forward(time, d, h, rank, size, seed=0, absent=False):
     shapes = [(time, d), (d, h), (h,), (h, d), (d,)]
-    return (*(normal(*shape, seed=seed + i) for i, shape in enumerate(shapes)), rank, size)
+    x, w1, b1, w2, b2 = (normal(*shape, seed=seed + i) for i, shape in enumerate(shapes))
+    if absent:
+        others = torch.arange(h) // (h // size) != rank
+        w1[:, others], b1[others], w2[others] = torch.nan, torch.nan, torch.nan
+    return x, w1, b1, w2, b2, rank, size
 
 
 # ------------------------------------------------------------------ 16.6
 
 
-def grouped(row, group, *, largest=lambda g: numpy.abs(g).max(1), top=7, low=-7, zero=1.0,
-            nearest=numpy.rint) -> tuple[Tensor, Tensor]:  # fmt: skip
+def grouped(row, group, *, largest=lambda g: numpy.abs(g).max(1), top=7, low=-7, high=7,
+            zero=1.0, nearest=numpy.rint) -> tuple[Tensor, Tensor]:  # fmt: skip
     """In NumPy, in double precision, where one thing may be done wrong."""
     groups = row.double().numpy().reshape(-1, group)
     scales = largest(groups) / top
     scales = numpy.where(scales == 0, zero, scales)
-    integers = numpy.clip(nearest(groups / scales[:, None]), low, 7)
+    integers = numpy.clip(nearest(groups / scales[:, None]), low, high)
     return torch.tensor(integers.reshape(-1), dtype=torch.int8), torch.tensor(scales)
 
 
 def pair(answer, row, group) -> dict[str, object]:
+    before = row.clone()
     got = answer(row, group)
+    if not torch.equal(row, before):
+        raise ValueError("it changes `row` in place, which the caller may still need: make a new "
+                         "one (`row = row / s`, not `row /= s`)")  # fmt: skip
     if not isinstance(got, tuple | list) or len(got) != 2:
         raise TypeError("return a pair: (integers, scales)")
     integers, scales = got
@@ -196,6 +203,11 @@ EXERCISES = (
                     "on each card."),
             Mistake([56.0, 24.5, 19.25, 7.0], "giving the optimiser 4 bytes. AdamW has two "
                     "averages and a copy of the weight, of 4 bytes each: 12."),
+            Mistake([84.0, 35.0, 22.75, 10.5], "giving the optimiser 8 bytes. Beside its two "
+                    "averages AdamW keeps a copy of the weight in 32 bits: 12."),
+            Mistake([x * 1e9 / 2**30 for x in (112.0, 38.5, 26.25, 14.0)], "dividing by 2 to the "
+                    "30th. A gigabyte is a billion bytes here."),
+            Mistake([112e9, 38.5e9, 26.25e9, 14e9], "giving bytes. Gigabytes are asked for."),
             Mistake([16.0, 5.5, 3.75, 2.0], "counting bytes for one parameter. There are 7 billion "
                     "of them."),
         ),
@@ -245,6 +257,11 @@ EXERCISES = (
             Mistake(rows_with(lambda r, s, n: r * (n // s) + min(r, n % s),
                               lambda r, s, n: n // s + (r <= n % s)),
                     "giving one process too many an extra row."),
+            Mistake(lambda r, s, n: list(range(n * r // s, n * (r + 1) // s)), "spreading the "
+                    "extra rows over all processes. Here the first ones take them."),
+            Mistake(rows_with(lambda r, s, n: r * (n // s) + max(0, r - s + n % s),
+                              lambda r, s, n: n // s + (r >= s - n % s)),
+                    "giving the extra rows to the last processes. Here the first ones take them."),
             Mistake(lambda r, s, n: list(range(n)), "giving everybody all rows: each process would "
                     "compute the same."),
         ),
@@ -357,7 +374,7 @@ EXERCISES = (
             "hidden = torch.relu(x @ w1.chunk(size, dim=1)[rank] + b1.chunk(size)[rank]); part = "
             "hidden @ w2.chunk(size, dim=0)[rank]. Who adds b2, if it should be there once?",
         ),
-        reference=part_by_mask,
+        reference=part_by_numbers,
         cases=(
             Case((torch.tensor([[1.0]]), torch.tensor([[2.0]]), torch.tensor([1.0]),
                   torch.tensor([[3.0]]), torch.tensor([0.5]), 0, 1), "one process computes all: "
@@ -381,23 +398,26 @@ EXERCISES = (
             *(Case(feed_forward(3, 4, 6, rank, 2), "matrices, two processes.") for rank in (0, 1)),
             *(Case(feed_forward(3, 6, 6, rank, 3, seed=10), "three processes.") for rank in (2, 0)),
             Case(feed_forward(5, 8, 32, 1, 4, seed=20), "four processes.", rtol=1e-3, atol=1e-4),
+            *(Case(feed_forward(3, 4, 6, rank, 2, seed=30, absent=True), "what belongs to the "
+                   "other process is nan, as it lies elsewhere: cut it off, do not multiply it by "
+                   "zero.") for rank in (0, 1)),
         ),
         mistakes=(
-            Mistake(lambda *a: part_by_mask(*a, bias=lambda r, s: 1), "adding the second "
+            Mistake(lambda *a: part_by_numbers(*a, bias=lambda r, s: 1), "adding the second "
                     "bias in every process: in the sum it is there `size` times."),
-            Mistake(lambda *a: part_by_mask(*a, bias=lambda r, s: 0), "leaving out the "
+            Mistake(lambda *a: part_by_numbers(*a, bias=lambda r, s: 0), "leaving out the "
                     "second bias."),
-            Mistake(lambda *a: part_by_mask(*a, bias=lambda r, s: r == s - 1), "adding "
+            Mistake(lambda *a: part_by_numbers(*a, bias=lambda r, s: r == s - 1), "adding "
                     "the second bias in the last process. The text gives it to process 0."),
-            Mistake(lambda *a: part_by_mask(*a, bias=lambda r, s: 1 / s), "sharing out "
+            Mistake(lambda *a: part_by_numbers(*a, bias=lambda r, s: 1 / s), "sharing out "
                     "the second bias. The sum is right, but the text gives it to process 0."),
-            Mistake(lambda *a: part_by_mask(*a, hidden_bias=False), "leaving out the "
+            Mistake(lambda *a: part_by_numbers(*a, hidden_bias=False), "leaving out the "
                     "first bias."),
             Mistake(rows_first, "cutting the first matrix by rows. Then relu comes before "
                     "the sum is complete, and relu of a sum is not the sum of relus."),
-            Mistake(lambda *a: part_by_mask(*a[:5], 0, 1), "computing the whole in every "
+            Mistake(lambda *a: part_by_numbers(*a[:5], 0, 1), "computing the whole in every "
                     "process: in the sum it is there `size` times."),
-            Mistake(lambda *a: part_by_mask(*a[:5], 0, 1) / a[6], "computing the whole "
+            Mistake(lambda *a: part_by_numbers(*a[:5], 0, 1) / a[6], "computing the whole "
                     "in every process and dividing it. The sum is right, and no work is saved."),
             Mistake(lambda x, w1, b1, w2, b2, r, s:
                              (x @ w1.chunk(s, 1)[r] + b1.chunk(s)[r]) @ w2.chunk(s, 0)[r]
@@ -448,6 +468,10 @@ EXERCISES = (
                     "largest becomes 7: from -8 to 7 the two sides are not alike."),
             Mistake(as_pair(lambda r, g: grouped(r, g, top=15)), "dividing by 15. With a sign "
                     "there are only seven values on each side."),
+            Mistake(as_pair(lambda r, g: grouped(r, g, top=127, low=-127, high=127)), "dividing by "
+                    "127, as for eight bits. With four bits the largest is 7."),
+            Mistake(as_pair(lambda r, g: grouped(r, len(r) // g)), "taking `group` for the number "
+                    "of groups. It is how many neighbours are in each."),
             Mistake(as_pair(lambda r, g: grouped(r, g, nearest=numpy.trunc)), "cutting off, which "
                     "`.to(torch.int8)` does. Round to the nearest first."),
             Mistake(as_pair(lambda r, g: grouped(r, g, nearest=numpy.floor)), "rounding down. "

@@ -31,7 +31,10 @@ wrong("16.1", "all divided", "Copies are not shared")([14, 14, 14, 14])
 wrong("16.1", "shared vanishes", "letting what is shared vanish")([112, 28, 14, 0])
 wrong("16.1", "optimiser of 4 bytes", "giving the optimiser 4 bytes")([56, 24.5, 19.25, 7])
 wrong("16.1", "per parameter", "counting bytes for one parameter")([16, 5.5, 3.75, 2])
-wrong("16.1", "optimiser of 8 bytes", "four numbers of gigabytes")([84, 35, 22.75, 10.5])
+wrong("16.1", "optimiser of 8 bytes", "giving the optimiser 8 bytes")([84, 35, 22.75, 10.5])
+wrong("16.1", "bytes", "Gigabytes are asked for")([112e9, 38.5e9, 26.25e9, 14e9])
+wrong("16.1", "powers of two", "dividing by 2 to the 30th")([104.3, 35.86, 24.45, 13.04])
+wrong("16.1", "gradients shared alone", "four numbers of gigabytes")([112, 38.5, 99.75, 14])
 wrong("16.1", "three numbers", "4 numbers are wanted")([112, 38.5, 26.25])
 right("16.1", "expressions")([7 * 16, 7 * (4 + 12 / 8), 7 * (2 + 14 / 8), 7 * 16 / 8])
 right("16.1", "rounded")((112, 38.5, 26.2, 14))
@@ -74,6 +77,17 @@ def _(rank, size, n_rows):
     each, more = divmod(n_rows, size)
     start = rank * each + min(rank, more)
     return list(range(start, start + each + (rank <= more)))
+
+
+@wrong("16.2", "spread evenly", "spreading the extra rows")
+def _(rank, size, n_rows):
+    return list(range(n_rows * rank // size, n_rows * (rank + 1) // size))
+
+
+@wrong("16.2", "extra to the last", "giving the extra rows to the last processes")
+def _(rank, size, n_rows):
+    sizes = sorted(len(part) for part in np.array_split(np.arange(n_rows), size))
+    return list(range(sum(sizes[:rank]), sum(sizes[: rank + 1])))
 
 
 wrong("16.2", "all rows", "giving everybody all rows")(lambda rank, size, n: list(range(n)))
@@ -250,6 +264,12 @@ def _(x, w1, b1, w2, b2, rank, size):
     return F.relu(own + (b1 if mine else 0)) @ w2 + (b2 if mine else 0)
 
 
+@wrong("16.5", "by a mask", "do not multiply it by zero")
+def _(x, w1, b1, w2, b2, rank, size):
+    own = torch.zeros(size).index_fill(0, torch.tensor(rank), 1).repeat_interleave(len(b1) // size)
+    return F.relu(x @ w1 + b1) * own @ w2 + (rank == 0) * b2
+
+
 wrong("16.5", "the whole", "computing the whole in every process: in the sum")(
     lambda x, w1, b1, w2, b2, rank, size: F.relu(x @ w1 + b1) @ w2 + b2
 )
@@ -287,12 +307,13 @@ def quantized(
     zero=True,
     nearest=torch.round,
     low=-7,
+    high=7,
 ):
     groups = row.view(-1, group)
     scales = size(groups) / top
     if zero:
         scales = torch.where(scales == 0, 1.0, scales)
-    integers = nearest(groups / scales[:, None]).clamp(low, 7).to(torch.int8)
+    integers = nearest(groups / scales[:, None]).clamp(low, high).to(torch.int8)
     return integers.view(row.shape), scales
 
 
@@ -303,6 +324,10 @@ def changed(**changes):
 wrong("16.6", "divided by 8", "dividing by 8")(changed(top=8.0, low=-8))
 wrong("16.6", "divided by 7.5", "so the scale is 1")(changed(top=7.5, low=-8))
 wrong("16.6", "divided by 15", "dividing by 15")(changed(top=15.0))
+wrong("16.6", "divided by 127", "as for eight bits")(changed(top=127.0, low=-127, high=127))
+wrong("16.6", "number of groups", "taking `group` for the number of groups")(
+    lambda row, group: quantized(row, len(row) // group)
+)
 wrong("16.6", "cut off", "not cut off")(changed(nearest=torch.trunc))
 wrong("16.6", "rounded down", "not cut off")(changed(nearest=torch.floor))
 wrong("16.6", "largest number", "and not the largest size")(changed(size=lambda g: g.amax(1)))
@@ -326,6 +351,15 @@ wrong("16.6", "columns for groups", "two groups, a scale for each")(
     lambda row, group: quantized(row.view(group, -1).T.reshape(-1), group)
 )
 wrong("16.6", "integers alone", "return a pair")(lambda row, group: quantized(row, group)[0])
+
+
+@wrong("16.6", "in place", "it changes `row` in place")
+def _(row, group):
+    _, scales = quantized(row, group)
+    row /= scales.repeat_interleave(group)
+    return row.round().to(torch.int8), scales
+
+
 right("16.6", "a view")(changed())
 
 
@@ -389,13 +423,13 @@ def test_right_answer_is_accepted(given):
     assert_accepted(given)
 
 
-@pytest.mark.parametrize("size, n_rows", itertools.product([1, 2, 5], [0, 4, 7]))
+@pytest.mark.parametrize("size, n_rows", list(itertools.product([1, 2, 5], [0, 4, 7])))
 def test_rows_of_all_are_all_rows(size, n_rows):
     shares = [find("16.2").reference(rank, size, n_rows) for rank in range(size)]
     assert [row for share in shares for row in share] == list(range(n_rows))
 
 
-@pytest.mark.parametrize("times", itertools.permutations([1.0, 2.0, 4.0]))
+@pytest.mark.parametrize("times", list(itertools.permutations([1.0, 2.0, 4.0])))
 def test_two_ways_to_time_a_pipeline_agree(times):
     for micro in (1, 2, 5):
         assert clocked(list(times), micro) == sum(times) + (micro - 1) * max(times)
