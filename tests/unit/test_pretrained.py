@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 from collections import Counter
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -219,7 +220,9 @@ def smollm2(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LLMCOURSE_HOME", str(tmp_path_factory.mktemp("home")))
         model = from_pretrained("smollm2-135m-instruct")
-        (folder,) = pretrained.cache_folder().iterdir()  # and nothing half-made beside it
+        folder = pretrained.pretrained_folder("smollm2-135m-instruct")
+        kept = {path.name for path in pretrained.cache_folder().iterdir()}
+        assert kept == {folder.name, f"{folder.name}-tokenizer.json"}  # and nothing half-made
         yield model, folder
 
 
@@ -365,7 +368,7 @@ def test_a_missing_reader_is_named(package, monkeypatch, tmp_path):
     monkeypatch.setitem(pretrained.sys.modules, package, None)
     with pytest.raises(ModuleNotFoundError, match=f"pip install {package}"):
         if package == "gguf":
-            pretrained._read_gguf(tmp_path, 1, 1)
+            pretrained._gguf()
         else:
             from_pretrained("gpt2")
 
@@ -393,7 +396,9 @@ def test_a_failed_unpacking_leaves_nothing_behind(monkeypatch, tmp_path):
 
     monkeypatch.setenv("LLMCOURSE_HOME", str(tmp_path))
     monkeypatch.setattr(pretrained, "_verified", lambda *_: tmp_path)
-    monkeypatch.setattr(pretrained, "_read_gguf", lambda *_: {})
+    monkeypatch.setattr(pretrained, "_gguf", MagicMock())
+    for name in ("_read_gguf", "_smollm2_tokenizer", "tokenizer_files"):
+        monkeypatch.setattr(pretrained, name, lambda *_, **__: {})
     monkeypatch.setattr(pretrained, "_write", write)
     with pytest.raises(OSError, match="no space left"):
         from_pretrained("smollm2-135m-instruct")
