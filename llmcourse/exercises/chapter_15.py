@@ -10,18 +10,31 @@ from llmcourse.exercises.exercise import Case, Exercise, Mistake
 # ------------------------------------------------------------------ 15.2
 
 
-def scale_by_solving(y_small, y_big, small, big) -> float:
-    """Two equations, y = signal + noise / batch, solved as such."""
-    signal, noise = numpy.linalg.solve([[1, 1 / small], [1, 1 / big]], [y_small, y_big])
+def scale_by_solving(gradients) -> float:
+    """Two equations, y = signal + noise / batch, for batches of 1 and of all rows, solved."""
+    rows = numpy.asarray(gradients, dtype=float)
+    single, whole = (rows**2).sum(1).mean(), (rows.mean(0) ** 2).sum()
+    signal, noise = numpy.linalg.solve([[1, 1], [1, 1 / len(rows)]], [single, whole])
     return float(noise / signal)
 
 
-def noise_of(y_small, y_big, small, big) -> float:
-    return (y_small - y_big) / (1 / small - 1 / big)
+def noise_of(gradients, correction=1) -> float:
+    return float(numpy.asarray(gradients, float).var(axis=0, ddof=correction).sum())
 
 
-def signal_of(y_small, y_big, small, big) -> float:
-    return (big * y_big - small * y_small) / (big - small)
+def mean_square(gradients) -> float:
+    """The squared length of the mean: the signal, and a part of the noise."""
+    return float((numpy.asarray(gradients, float).mean(axis=0) ** 2).sum())
+
+
+def signal_of(gradients) -> float:
+    return mean_square(gradients) - noise_of(gradients) / len(gradients)
+
+
+def windows(n: int, weights: int, mean: float, noise: float, seed: int) -> torch.Tensor:
+    """Gradients of n windows, of known signal and noise."""
+    random = torch.randn(n, weights, generator=torch.Generator().manual_seed(seed))
+    return mean + noise * random
 
 
 # ------------------------------------------------------------------ 15.3
@@ -211,46 +224,62 @@ EXERCISES = (
     ),
     Exercise(
         id="15.2",
-        title="The noise scale",
+        title="The noise scale, from one batch",
         level="easy",
-        minutes=10,
-        call="noise_scale(y_small, y_big, small, big)",
+        minutes=12,
+        call="noise_scale(gradients)",
         hints=(
-            "You have two equations, y = signal + noise / batch, one for each batch size. What is "
-            "left when you subtract one from the other?",
-            "y_small - y_big = noise * (1 / small - 1 / big). Then the signal is y_big without its "
-            "noise.",
-            "noise = (y_small - y_big) / (1 / small - 1 / big); signal = y_big - noise / big. "
-            "Which of the two do you divide by the other?",
+            "The noise is how far single windows lie from the true gradient: a variance for each "
+            "weight. And what is the squared length of the mean of n rows, on average?",
+            "noise = the variances of all columns, added up, each with n - 1 below. The mean of "
+            "the rows has the squared length signal + noise / n, on average.",
+            "noise = gradients.var(dim=0).sum(); signal = gradients.mean(dim=0).square().sum() "
+            "minus what? Then divide one by the other.",
         ),
         reference=scale_by_solving,
         cases=(
-            Case((3.0, 2.0, 2, 4), "here the signal is 1 and the noise of one window 4: 1 + 4 / 2 "
-                 "is 3, and 1 + 4 / 4 is 2. The noise scale is 4 / 1.", 4.0),
-            Case((3.5, 2.25, 2, 8), "the signal is 11/6, the noise 10/3.", (10 / 3) / (11 / 6)),
-            Case((11.0, 1.1, 1, 100), "signal 1, noise 10: the batches need not be a factor of 2 "
-                 "apart.", 10.0),
-            Case((2.0, 2.0, 3, 5), "both batches give the same: there is no noise.", 0.0),
-            Case((0.0105, 0.0061, 16, 256), "small numbers, as gradients have them."),
-            Case((52.0, 2.5, 1, 64), "much noise."),
+            Case((torch.tensor([[3.0], [1.0]]),), "one weight, two windows: the mean is 2 and the "
+                 "variance ((3 - 2) ** 2 + (1 - 2) ** 2) / (2 - 1) = 2. Of the squared mean, 4, "
+                 "2 / 2 is noise: 3 are left. The noise scale is 2 / 3.", 2 / 3),
+            Case((torch.tensor([[2.0, 1.0], [2.0, -1.0], [2.0, 1.0], [2.0, -1.0]]),), "all the "
+                 "noise is in the second weight, 4 / 3, and all the signal in the first, 4, of "
+                 "which a quarter of the noise goes off.", (4 / 3) / (4 - 1 / 3)),
+            Case((torch.tensor([[0.5, -2.0, 1.0]] * 3),), "all windows say the same: there is no "
+                 "noise.", 0.0),
+            Case((torch.tensor([[3.0, 0.0], [2.0, 3.0], [1.0, 3.0]]),), "more windows than "
+                 "weights: the rows are the windows."),
+            Case((windows(64, 10, 1.0, 2.0, 0),), "64 windows, 10 weights: signal about 10, noise "
+                 "about 40."),
+            Case((windows(8, 500, 0.01, 0.01, 1),), "small numbers, as gradients have them."),
+            Case((windows(256, 20, 0.2, 2.0, 2),), "much noise."),
         ),
         mistakes=(
-            Mistake(lambda *a: signal_of(*a) / noise_of(*a), "dividing the signal by the noise. "
-                    "It is the other way about: much noise, large scale."),
+            Mistake(lambda g: signal_of(g) / noise_of(g), "dividing the signal by the noise. It "
+                    "is the other way about: much noise, large scale."),
             Mistake(noise_of, "giving the noise alone. Divide it by the signal."),
-            Mistake(lambda s, b, m, n: noise_of(s, b, m, n) / b, "dividing by y_big, which is "
-                    "signal and noise. Take its noise off first."),
-            Mistake(lambda s, b, m, n: noise_of(s, b, m, n) / s, "dividing by y_small, which is "
-                    "mostly noise. The signal alone is below."),
-            Mistake(lambda s, b, m, n: (s - b) / (n - m) / (b - (s - b) / (n - m) / n),
-                    "dividing by the difference of the batches. It is their inverses that count."),
-            Mistake(lambda *a: math.sqrt(max(0, noise_of(*a) / signal_of(*a))), "taking a root. "
-                    "The lengths are given squared, and so is the scale meant."),
-            Mistake(lambda s, b, m, n: noise_of(s, b, m, n) / (b - noise_of(s, b, m, n)),
-                    "taking the noise of a single window off y_big. In a batch it is divided by "
-                    "the batch."),
-            Mistake(lambda s, b, m, n: noise_of(s, b, m, n) / (b + noise_of(s, b, m, n) / n),
-                    "adding the noise to y_big once more. It is in there already: take it off."),
+            Mistake(lambda g: noise_of(g) / mean_square(g), "taking the squared length of the mean "
+                    "for the signal. It has noise / n in it: take that off."),
+            Mistake(lambda g: noise_of(g, 0) / signal_of(g), "dividing by n in the variance. The "
+                    "windows lie closer to their own mean than to the true one: divide by n - 1."),
+            Mistake(lambda g: noise_of(g, 0) / (mean_square(g) - noise_of(g, 0) / len(g)),
+                    "dividing by n in the variance. The windows lie closer to their own mean than "
+                    "to the true one: divide by n - 1."),
+            Mistake(lambda g: noise_of(g, 0) / mean_square(g), "dividing by n in the variance, and "
+                    "taking the squared length of the mean for the signal. Both are biased."),
+            Mistake(lambda g: noise_of(g) / (mean_square(g) - noise_of(g)), "taking the noise of a "
+                    "single window off. In a mean of n it is divided by n."),
+            Mistake(lambda g: noise_of(g) / (mean_square(g) + noise_of(g) / len(g)), "adding the "
+                    "noise to the squared mean once more. It is in there already: take it off."),
+            Mistake(lambda g: noise_of(g) / float((numpy.asarray(g, float) ** 2).sum(1).mean()),
+                    "dividing by the squared length of single windows, which is mostly noise."),
+            Mistake(lambda g: noise_of(g) / len(g) / signal_of(g), "giving the noise of the mean. "
+                    "Wanted is that of one window."),
+            Mistake(lambda g: noise_of(g) / g.shape[1] / signal_of(g), "taking the mean of the "
+                    "variances. The signal is summed over the weights, so sum the noise as well."),
+            Mistake(lambda g: math.sqrt(max(0, noise_of(g) / signal_of(g))), "taking a root. Both "
+                    "are squared lengths, and so is the scale meant."),
+            Mistake(lambda g: scale_by_solving(g.T), "taking columns for windows. A row is a "
+                    "window, a column a weight."),
         ),
     ),
     Exercise(
@@ -278,6 +307,12 @@ EXERCISES = (
             Case(([torch.tensor([1.0, 2.0]), NAN, torch.tensor([3.0, 0.0])], [2, 0, 6]),
                  "a piece that is all padding has no tokens, and the mean of none is nan. It must "
                  "not spoil the others.", torch.tensor([2.5, 0.5])),
+            Case(([NAN, torch.tensor([3.0, 0.0])], [0, 6]), "here the empty piece comes first. "
+                 "Zeros made from it by multiplying, gradients[0] * 0, are nan as well.",
+                 torch.tensor([3.0, 0.0])),
+            Case(([torch.tensor([1.0, math.nan]), NAN, torch.tensor([3.0, 0.0])], [2, 0, 2]),
+                 "this nan belongs to a piece that has tokens. It is a real one and must be seen.",
+                 torch.tensor([2.0, math.nan])),
             Case(([torch.arange(6.0).view(2, 3), torch.ones(2, 3)], [1, 4]), "a matrix."),
             Case(([torch.randn(4, 5, generator=torch.Generator().manual_seed(s)) for s in range(6)],
                   [64, 50, 7, 3, 2, 2]), "six pieces, as in the chapter."),
@@ -298,6 +333,10 @@ EXERCISES = (
             Mistake(lambda g, n: sum(x.double() / k for x, k in zip(g, n) if k)
                     / sum(1 / k for k in n if k), "weighting by one over the tokens. The longer a "
                     "piece, the more it counts."),
+            Mistake(lambda g, n: by_tokens([x.nan_to_num(0.0) for x in g], n), "turning every nan "
+                    "into a zero. That hides the real ones: leave out the pieces without tokens."),
+            Mistake(lambda g, n: g[0] * 0 + by_tokens(g, n), "starting from gradients[0] * 0, "
+                    "which is nan where the first piece is. Start from torch.zeros_like."),
             Mistake(lambda g, n: summed(g, n, max), "dividing by the longest piece. Divide by the "
                     "number of all tokens."),
         ),
@@ -381,6 +420,9 @@ EXERCISES = (
             Case(([half(-math.inf, 1.0)], 8.0, 5, 100), "minus infinity is not finite either."),
             Case(([half(1.0), half(math.inf), half(2.0)], 8.0, 5, 100), "one bad tensor is "
                  "enough, wherever it stands."),
+            Case(([half(1.0, math.inf)], 1.0, 5, 100), "the scale may go below 1: 1 / 2 is 0.5."),
+            Case(([half(60000.0, 60000.0, 65504.0)], 8.0, 0, 100), "large, and all three finite. "
+                 "Their sum is not, in float16: look at the numbers themselves."),
             Case(([half(4.0)], 4.0, 98, 100), "step 99 of 100: the scale stays."),
             Case(([half(4.0)], 4.0, 99, 100), "step 100 of 100: the scale doubles, and the count "
                  "starts again. These gradients were made with the old scale."),

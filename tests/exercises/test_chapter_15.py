@@ -39,70 +39,116 @@ right("15.1", "a tuple")((0.08, 1 - 0.06, 1 - 1.5))
 # ------------------------------------------------------------------ 15.2 the noise scale
 
 
-def noise(y_small, y_big, small, big):
-    return (y_small - y_big) / (1 / small - 1 / big)
+def parts(gradients, correction=1):
+    """Noise of one window, and squared length of the mean."""
+    noise = gradients.var(dim=0, correction=correction).sum()
+    return noise, gradients.mean(dim=0).square().sum()
 
 
 @wrong("15.2", "upside down", "dividing the signal by the noise")
-def _(s, b, m, n):
-    return (b - noise(s, b, m, n) / n) / (noise(s, b, m, n) or 1e-9)
+def _(gradients):
+    noise, length = parts(gradients)
+    return (length - noise / len(gradients)) / noise
 
 
 @wrong("15.2", "noise alone", "the noise alone")
-def _(s, b, m, n):
-    return noise(s, b, m, n) + 0.0 if n != 4 else noise(s, b, m, n) * 1.0
+def _(gradients):
+    return parts(gradients)[0]
 
 
-@wrong("15.2", "signal with noise", "dividing by y_big")
-def _(s, b, m, n):
-    return noise(s, b, m, n) / b
+@wrong("15.2", "mean taken for true", "It has noise / n in it")
+def _(gradients):
+    noise, length = parts(gradients)
+    return noise / length
 
 
-@wrong("15.2", "over the noisy one", "dividing by y_small")
-def _(s, b, m, n):
-    return noise(s, b, m, n) / s
+@wrong("15.2", "variance over n", "dividing by n in the variance")
+def _(gradients):
+    noise, length = parts(gradients, correction=0)
+    return noise / (length - noise / len(gradients))
 
 
-@wrong("15.2", "batches, not inverses", "their inverses")
-def _(s, b, m, n):
-    spread = (s - b) / (n - m)
-    return spread / (b - spread / n)
+@wrong("15.2", "variance over n above only", "dividing by n in the variance")
+def _(gradients):
+    noise, length = parts(gradients)
+    return parts(gradients, correction=0)[0] / (length - noise / len(gradients))
+
+
+@wrong("15.2", "both biased", "Both are biased")
+def _(gradients):
+    noise, length = parts(gradients, correction=0)
+    return noise / length
+
+
+@wrong("15.2", "noise of one window off", "the noise of a single window off")
+def _(gradients):
+    noise, length = parts(gradients)
+    return noise / (length - noise)
+
+
+@wrong("15.2", "noise added", "once more")
+def _(gradients):
+    noise, length = parts(gradients)
+    return noise / (length + noise / len(gradients))
+
+
+@wrong("15.2", "over single windows", "the squared length of single windows")
+def _(gradients):
+    return parts(gradients)[0] / gradients.square().sum(dim=1).mean()
+
+
+@wrong("15.2", "noise of the mean", "the noise of the mean")
+def _(gradients):
+    noise, length = parts(gradients)
+    return noise / len(gradients) / (length - noise / len(gradients))
+
+
+@wrong("15.2", "mean of variances", "the mean of the variances")
+def _(gradients):
+    noise, length = parts(gradients)
+    return noise / gradients.shape[1] / (length - noise / len(gradients))
+
+
+@wrong("15.2", "standard deviations", "The noise scale is 2 / 3")
+def _(gradients):
+    noise, length = parts(gradients)
+    return gradients.std(dim=0).sum() / (length - noise / len(gradients))
+
+
+@wrong("15.2", "columns are windows", "The noise scale is 2 / 3")
+def _(gradients):
+    rows, n = gradients.T, gradients.shape[1]
+    noise = (rows - rows.mean(dim=0)).square().sum() / max(1, n - 1)
+    return noise / (rows.mean(dim=0).square().sum() - noise / n)
 
 
 @wrong("15.2", "a root", "taking a root")
-def _(s, b, m, n):
-    return math.sqrt(noise(s, b, m, n) / (b - noise(s, b, m, n) / n))
+def _(gradients):
+    noise, length = parts(gradients)
+    return (noise / (length - noise / len(gradients))) ** 0.5
 
 
-@wrong("15.2", "noise of one window", "the noise of a single window")
-def _(s, b, m, n):
-    return noise(s, b, m, n) / (b - noise(s, b, m, n))
+@right("15.2", "as in the solution")
+def _(gradients):
+    noise, length = parts(gradients)
+    return noise / (length - noise / len(gradients))
 
 
-@wrong("15.2", "sign", "The noise scale is 4 / 1")
-def _(s, b, m, n):
-    return -noise(s, b, m, n) / (b - noise(s, b, m, n) / n)
+@right("15.2", "batches of 1 and of n")
+def _(gradients):
+    n = len(gradients)
+    y_small = gradients.double().square().sum(1).mean()
+    y_big = gradients.double().mean(0).square().sum()
+    noise = (y_small - y_big) / (1 - 1 / n)
+    return float(noise / (y_big - noise / n))
 
 
-@right("15.2", "signal first")
-def _(s, b, m, n):
-    signal = (n * b - m * s) / (n - m)
-    return m * (s - signal) / signal
-
-
-@right("15.2", "from the small batch")
-def _(s, b, m, n):
-    spread = noise(s, b, m, n)
-    return spread / (s - spread / m)
-
-
-@right("15.2", "a linear system")
-def _(s, b, m, n):
-    signal, spread = torch.linalg.solve(
-        torch.tensor([[1, 1 / m], [1, 1 / n]], dtype=torch.float64),
-        torch.tensor([s, b], dtype=torch.float64),
-    )
-    return spread / signal
+@right("15.2", "all pairs of windows")
+def _(gradients):
+    products = gradients.double() @ gradients.double().T
+    n = len(products)
+    signal = (products.sum() - products.trace()) / (n * (n - 1))
+    return products.trace() / n / signal - 1
 
 
 # ------------------------------------------------------------------ 15.3 pieces
@@ -149,6 +195,27 @@ def _(gradients, counts):
     return sum(g / n for g, n in kept) / sum(1 / n for _, n in kept)
 
 
+@wrong("15.3", "every nan to zero", "hides the real ones")
+def _(gradients, counts):
+    stacked = torch.stack(gradients).nan_to_num(0.0)
+    weights = torch.tensor(counts, dtype=stacked.dtype) / sum(counts)
+    return torch.tensordot(weights, stacked, dims=1)
+
+
+@wrong("15.3", "starts from the first", "starting from gradients[0] * 0")
+def _(gradients, counts):
+    total = gradients[0] * 0
+    for g, n in full(gradients, counts):
+        total = total + g * n
+    return total / sum(counts)
+
+
+@wrong("15.3", "pieces with a nan left out", "must be seen")
+def _(gradients, counts):
+    kept = [(g, n) for g, n in full(gradients, counts) if not g.isnan().any()]
+    return sum(g * n for g, n in kept) / sum(n for _, n in kept)
+
+
 @wrong("15.3", "longest piece", "the longest piece")
 def _(gradients, counts):
     return sum(g * n for g, n in full(gradients, counts)) / max(counts)
@@ -177,10 +244,11 @@ def _(gradients, counts):
     return mean
 
 
-@right("15.3", "nan to zero, then a tensor product")
+@right("15.3", "a tensor product of those with tokens")
 def _(gradients, counts):
-    stacked = torch.stack(gradients).nan_to_num(0.0)
-    weights = torch.tensor(counts, dtype=stacked.dtype) / sum(counts)
+    kept = torch.tensor(counts) > 0
+    stacked = torch.stack(gradients)[kept]
+    weights = torch.tensor(counts)[kept].to(stacked.dtype) / sum(counts)
     return torch.tensordot(weights, stacked, dims=1)
 
 
@@ -268,6 +336,19 @@ wrong("15.5", "plus infinity only", "plus infinity only")(
 wrong("15.5", "any is enough", "if every tensor is bad")(scaler(fold=any))
 wrong("15.5", "first only", "One is enough")(scaler(fold=lambda oks: oks[0]))
 wrong("15.5", "count kept", "It starts again")(scaler(reset=False))
+wrong("15.5", "looks at the sum", "look at the numbers themselves")(
+    scaler(finite=lambda g: torch.isfinite(g.sum()))
+)
+wrong("15.5", "the largest number shut out", "all three finite")(
+    scaler(finite=lambda g: g.abs() < 65504)
+)
+wrong("15.5", "whole scales only", "1 / 2 is 0.5")(
+    lambda gradients, scale, good, interval: (
+        scaler()(gradients, scale, good, interval)
+        if all(torch.isfinite(g).all() for g in gradients)
+        else (None, scale // 2, 0)
+    )
+)
 wrong("15.5", "one late", "one step late")(scaler(at=1))
 wrong("15.5", "one early", "one step early")(scaler(at=-1))
 wrong("15.5", "two things", "return three things")(
