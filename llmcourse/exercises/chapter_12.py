@@ -16,7 +16,7 @@ def normal(*shape: int, seed: int = 0) -> torch.Tensor:
 # ------------------------------------------------------------------ 12.2
 
 LIB = "/site-packages"
-CALLBACK = [("/home/me/run.py", 3), (f"{LIB}/generate.py", 90), ("/home/me/streamer.py", 7),
+CALLBACK = [("/mine/run.py", 3), (f"{LIB}/generate.py", 90), ("/mine/streamer.py", 7),
             (f"{LIB}/text.py", 12)]  # fmt: skip
 
 
@@ -221,23 +221,23 @@ EXERCISES = (
         ),
         reference=innermost,
         cases=(
-            Case(([("/home/me/run.py", 3)], LIB), "a single frame, and it is yours.",
-                 ("/home/me/run.py", 3)),
-            Case(([("/home/me/run.py", 3), (f"{LIB}/generate.py", 90)], LIB), "you called the "
-                 "library, and it failed inside.", ("/home/me/run.py", 3)),
-            Case(([("/home/me/run.py", 3), ("/home/me/model.py", 8), (f"{LIB}/linear.py", 5)], LIB),
+            Case(([("/mine/run.py", 3)], LIB), "a single frame, and it is yours.",
+                 ("/mine/run.py", 3)),
+            Case(([("/mine/run.py", 3), (f"{LIB}/generate.py", 90)], LIB), "you called the "
+                 "library, and it failed inside.", ("/mine/run.py", 3)),
+            Case(([("/mine/run.py", 3), ("/mine/model.py", 8), (f"{LIB}/linear.py", 5)], LIB),
                  "two frames are yours: the deeper one is nearer to the mistake.",
-                 ("/home/me/model.py", 8)),
+                 ("/mine/model.py", 8)),
             Case((CALLBACK, LIB), "the library called back into your streamer: that is the deepest "
-                 "frame of yours.", ("/home/me/streamer.py", 7)),
+                 "frame of yours.", ("/mine/streamer.py", 7)),
             Case(([(f"{LIB}/a.py", 1), (f"{LIB}/b.py", 2)], LIB), "no frame is yours: return None.",
                  None),
             Case(([], LIB), "no frames at all: return None.", None),
-            Case(([("/home/me/run.py", 3), (f"{LIB}-mine/tool.py", 4)], LIB), "a folder whose name "
+            Case(([("/mine/run.py", 3), (f"{LIB}-mine/tool.py", 4)], LIB), "a folder whose name "
                  "only begins like the library's is not the library.", (f"{LIB}-mine/tool.py", 4)),
-            Case(([(f"/home{LIB}/mine.py", 4), (f"{LIB}/b.py", 2)], LIB), "the library's name in "
+            Case(([(f"/mine{LIB}/mine.py", 4), (f"{LIB}/b.py", 2)], LIB), "the library's name in "
                  "the middle of a path does not make the file the library's.",
-                 (f"/home{LIB}/mine.py", 4)),
+                 (f"/mine{LIB}/mine.py", 4)),
         ),
         mistakes=(
             Mistake(lambda frames, lib: frames[-1] if frames else None, "returning the last frame, "
