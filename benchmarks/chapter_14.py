@@ -2,8 +2,8 @@
 
     python benchmarks/chapter_14.py
 
-The task, the form of a prompt and the loss are those of the chapter.  The updates, their log and
-the score on held-out mails, one line each, go to `llmcourse/weights/course-clerk/`.
+The task, the form of a prompt and the loss are those of the chapter.  The updates and their log go
+to `llmcourse/weights/course-clerk/`; the chapter measures them on held-out mails.
 """
 
 import json
