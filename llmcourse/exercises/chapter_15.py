@@ -233,8 +233,8 @@ EXERCISES = (
             "weight. And what is the squared length of the mean of n rows, on average?",
             "noise = the variances of all columns, added up, each with n - 1 below. The mean of "
             "the rows has the squared length signal + noise / n, on average.",
-            "noise = gradients.var(dim=0).sum(); signal = gradients.mean(dim=0).square().sum() "
-            "minus what? Then divide one by the other.",
+            "noise = gradients.var(dim=0).sum(), to be divided by the signal, which is "
+            "gradients.mean(dim=0).square().sum() minus what?",
         ),
         reference=scale_by_solving,
         cases=(

@@ -236,6 +236,8 @@ def test_ids_count_up_within_each_chapter():
 
 @pytest.mark.parametrize("exercise", all_exercises().values(), ids=lambda e: e.id)
 def test_call_of_an_exercise_fits_its_cases(exercise):
+    if exercise.use:
+        return  # it decides itself how the answer is called
     for case in exercise.cases:
         assert len(case.args) == len(exercise.parameters)
 
