@@ -370,8 +370,9 @@ EXERCISES = (
                  "best.", (2, 0)),
             Case((SLOW, 2, 0.2), "small gains within the margin do not reset the count, but the "
                  "checkpoint of the smallest loss is kept.", (2, 2)),
-            Case((SLOW, 4, 0.12), "against the loss that last reset the count, 4.85 is an "
-                 "improvement of more than 0.12.", (4, 4)),
+            Case((SLOW, 2, 0.08), "compare with the loss that last reset the count: 4.9 is better "
+                 "than 5.0 by more than 0.08, and then 4.8 than 4.9, though no single step is.",
+                 (4, 4)),
             Case((NOISY, 3, 0.0), "the count starts again at 3.9; what comes after the stop is "
                  "never seen.", (7, 4)),
             Case((NOISY, 2, 0.0), "patience 2.", (3, 1)),

@@ -184,6 +184,20 @@ wrong("14.5", "never", "never stopping")(
     lambda x, p, m: (len(x) - 1, min(range(len(x)), key=x.__getitem__))
 )
 wrong("14.5", "swapped", "in the other order")(lambda x, p, m: stopping(x, p, m)[::-1])
+
+
+@wrong("14.5", "against the smallest seen", "the loss that last reset the count")
+def _(losses, patience, margin):
+    smallest, waited = losses[0], 0
+    for i, loss in enumerate(losses):
+        if i:
+            waited = 0 if loss < smallest - margin else waited + 1
+        smallest = min(smallest, loss)
+        if waited == patience:
+            break
+    return i, min(range(i + 1), key=losses.__getitem__)
+
+
 right("14.5", "a walk")(stop())
 
 
