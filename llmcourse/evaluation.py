@@ -96,6 +96,40 @@ def accuracy(predictions: Sequence, labels: Sequence) -> float:
     return float(numpy.mean(numpy.asarray(predictions) == numpy.asarray(labels)))
 
 
+def interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
+    """A 95% interval for the mean of a score over items: the percentile bootstrap (Efron, 1979).
+
+    Items that hang together (the questions on one passage, say) are to be averaged first.  For a
+    share of right answers use `proportion_interval`, which also works when none or all are right.
+
+    Args:
+        values: the score of each item.
+
+    Raises:
+        ValueError: for fewer than two items.
+    """
+    values = numpy.asarray(values, float)
+    if len(values) < 2:
+        raise ValueError(f"got {len(values)} values: an interval needs at least two items")
+    draws = numpy.random.default_rng(seed).integers(len(values), size=(2000, len(values)))
+    low, high = numpy.percentile(values[draws].mean(1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def proportion_interval(successes: int, n: int) -> tuple[float, float]:
+    """A 95% interval for a share, from `successes` of `n` independent items (Wilson, 1927).
+
+    Raises:
+        ValueError: when n is not positive, or successes is not between 0 and n.
+    """
+    if not 0 <= successes <= n or n < 1:
+        raise ValueError(f"got {successes} successes of {n}: give 0 to n, and at least one item")
+    z, share = 1.959964, successes / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
 @dataclass(frozen=True)
 class Calibration:
     """Does a model that says "90% sure" get 9 of 10 right?  One entry for each bin with answers.

