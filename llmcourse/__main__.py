@@ -1,4 +1,7 @@
-"""The command line, `python -m llmcourse train|generate|evaluate|export|doctor`."""
+"""The command line, `python -m llmcourse train|generate|evaluate|export|doctor`.
+
+`train` also runs on several processes, `torchrun --nproc-per-node 2 -m llmcourse train ...`.
+"""
 
 import argparse
 import sys
@@ -10,6 +13,7 @@ from llmcourse.checkpoints import MANIFEST, load_checkpoint
 from llmcourse.corpora import available_corpora, load_corpus
 from llmcourse.data import TokenDataset, window_starts
 from llmcourse.device import device, seed_everything
+from llmcourse.distributed import World, processes
 from llmcourse.doctor import examine
 from llmcourse.evaluation import bits_per_byte, token_bits
 from llmcourse.generation import generate
@@ -22,7 +26,15 @@ TOKENIZER = "tokenizer.json"
 
 
 def train(options: argparse.Namespace) -> None:
-    """Train a GPT on a text, its last twentieth held out, and keep all in a folder."""
+    """Train a GPT on a text, its last twentieth held out, and keep all in a folder.
+
+    On several processes:  torchrun --standalone --nproc-per-node 2 -m llmcourse train ...
+    """
+    with processes() as world:
+        _train(options, world)
+
+
+def _train(options: argparse.Namespace, world: World) -> None:
     text = read_text(options.text)
     cut = len(text) - len(text) // 20
     kept = options.folder / TOKENIZER
@@ -49,6 +61,7 @@ def train(options: argparse.Namespace) -> None:
         steps=options.steps,
         batch_size=options.batch_size,
         context_length=options.context_length,
+        accumulate=options.accumulate,
         learning_rate=options.learning_rate,
         warmup_steps=options.steps // 20,
         save_every=options.save_every,
@@ -61,11 +74,13 @@ def train(options: argparse.Namespace) -> None:
     window_starts(learned, 1, options.context_length)  # before anything is written
     if len(held_out) <= options.context_length:
         held_out = None  # too short for one window
-    trainer = Trainer(GPT(shape), config, learned, held_out, options.folder)
-    options.folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(kept)
+    model = GPT(shape)
+    trainer = Trainer(model, config, learned, held_out, options.folder, how=options.distribute)
+    if world.rank == 0:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        tokenizer.save(kept)
     history = trainer.train(options.resume)
-    if history:
+    if history and world.rank == 0:
         print(f"step {history[-1]['step']}, loss {history[-1]['loss']:.3f} nats a token")
 
 
@@ -146,7 +161,8 @@ def parser() -> argparse.ArgumentParser:
     commands = main.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, action) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=action.__doc__, description=action.__doc__)
+        first = action.__doc__.splitlines()[0]
+        added = commands.add_parser(name, help=first, description=action.__doc__)
         added.set_defaults(action=action)
         return added
 
@@ -158,9 +174,15 @@ def parser() -> argparse.ArgumentParser:
     for name, default in [
         *(("vocab-size", 1024), ("n-layer", 4), ("n-head", 4), ("d-model", 128)),
         *(("context-length", 128), ("steps", 1000), ("batch-size", 16), ("save-every", 100)),
-        ("seed", 0),
+        *(("seed", 0), ("accumulate", 1)),
     ]:
         c.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
+    c.add_argument(
+        "--distribute",
+        choices=("ddp", "fsdp"),
+        default="ddp",
+        help="under torchrun: a copy of the model on each process, or slices of one; default ddp",
+    )
     c.add_argument("--learning-rate", type=float, default=1e-3, help="default 0.001")
 
     c = command("generate", write)

@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +73,14 @@ def processes(timeout: float = TIMEOUT) -> Iterator[World]:
         dist.destroy_process_group()
 
 
+def this_process() -> World:
+    """Which process this is; the only one outside of `processes`."""
+    if world_size() == 1:
+        return World(0, 1, fastest_device())
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    return World(dist.get_rank(), dist.get_world_size(), torch.device(device))
+
+
 def world_size() -> int:
     """How many processes have joined; 1 outside of `processes`."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
@@ -120,13 +128,18 @@ def average_gradients(model: nn.Module) -> None:
 
 
 def mean_over_processes(value: float) -> float:
-    """The mean of a number, a loss for example, over all processes."""
+    """The mean of a number, a loss for example, over all processes, which wait for each other."""
+    return means_over_processes([value])[0]
+
+
+def means_over_processes(values: Sequence[float]) -> list[float]:
+    """The means of several numbers, equally many on each process, in one message."""
     if world_size() == 1:
-        return float(value)
+        return [float(value) for value in values]
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-    total = torch.tensor(float(value), dtype=torch.float64, device=device)
+    total = torch.tensor([float(v) for v in values], dtype=torch.float64, device=device)
     dist.all_reduce(total)
-    return total.item() / world_size()
+    return (total / world_size()).tolist()
 
 
 def distribute(model: nn.Module, how: str = "ddp") -> nn.Module:
@@ -166,6 +179,21 @@ def distribute(model: nn.Module, how: str = "ddp") -> nn.Module:
     for block in getattr(model, "blocks", ()):
         fully_shard(block, mesh=mesh)
     return fully_shard(model, mesh=mesh)
+
+
+@contextlib.contextmanager
+def gradients_stay_here(model: nn.Module, here: bool = True) -> Iterator[None]:
+    """Inside, a distributed model's backward pass only adds to the gradients of its process.
+
+    For all pieces of a batch but the last, so that the sum travels once.
+    """
+    if here and isinstance(model, DistributedDataParallel):
+        with model.no_sync():
+            yield
+        return
+    if hasattr(model, "set_requires_gradient_sync"):
+        model.set_requires_gradient_sync(not here)
+    yield
 
 
 def full_state_dict(model: nn.Module) -> dict[str, Tensor]:

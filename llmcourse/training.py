@@ -1,9 +1,11 @@
 """Training a model: the schedule of the learning rate, the optimiser, and the loop around them."""
 
+import copy
 import dataclasses
 import importlib.util
 import json
 import math
+import signal
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,6 +18,18 @@ from tqdm.auto import tqdm
 from llmcourse.checkpoints import MANIFEST, load_checkpoint, replacing, save_checkpoint
 from llmcourse.data import TokenDataset, get_batch, window_starts
 from llmcourse.device import autocast, device
+from llmcourse.distributed import (
+    distribute,
+    full_optimizer_state,
+    full_state_dict,
+    gradients_stay_here,
+    load_full_optimizer_state,
+    load_full_state_dict,
+    mean_over_processes,
+    means_over_processes,
+    shard_of,
+    this_process,
+)
 from llmcourse.generation import evaluating
 from llmcourse.interruption import StopRequest, stop_requests
 
@@ -150,6 +164,10 @@ class Trainer:
     It moves the model to `llmcourse.device()`.  With a folder it keeps there a log, one JSON object
     a line, and a checkpoint, from which a run goes on as if it had never stopped.
 
+    Inside `llmcourse.distributed.processes` all processes train together: each computes its rows of
+    every batch, the first writes, and all read the folder.  A checkpoint does not depend on how
+    many they were: another number of them can go on from it.
+
     Args:
         model: called as `model(tokens, targets)`, it returns an object with a `.loss`.
         config: how to train it.
@@ -157,6 +175,10 @@ class Trainer:
         validation: held-out text, for the evaluations.
         folder: for the log and the checkpoint.
         progress: whether to show a progress bar.
+        how: "ddp" or "fsdp", for several processes: see `distribute`.
+
+    Raises:
+        ValueError: when a batch cannot be shared out among the processes and their pieces.
 
     Attributes:
         step: steps done.
@@ -174,20 +196,28 @@ class Trainer:
         validation: TokenDataset | None = None,
         folder: str | Path | None = None,
         progress: bool = True,
+        how: str = "ddp",
     ):
-        self.device = device()
+        self.device, self.world = device(), this_process()
+        if config.batch_size % (config.accumulate * self.world.size):
+            raise ValueError(
+                f"batch_size is {config.batch_size}, accumulate is {config.accumulate} and there "
+                f"are {self.world.size} processes: choose a batch_size that both together divide"
+            )
         self.model = model.to(self.device)
+        # The shape of the whole model, without its numbers, to collect slices in.
+        sliced = how == "fsdp" and self.world.size > 1
+        self._whole = copy.deepcopy(model).to("meta") if sliced else None
+        self._parallel = distribute(self.model, how)
         self.config, self.train_data, self.validation_data = config, train, validation
         self.folder = None if folder is None else Path(folder)
-        self.progress = progress
-        self.optimizer = configure_optimizer(
-            model, config.learning_rate, config.weight_decay, config.betas
-        )
+        self.progress = progress and self.world.rank == 0
+        self.optimizer = self._optimizer_of(self.model)
         compiled = config.compile
         if compiled is None:
             compiled = self.device.type == "cuda" and importlib.util.find_spec("triton") is not None
         # Not model.compile(): what the reader does with the model later stays uncompiled.
-        self._forward = torch.compile(model) if compiled else model
+        self._forward = torch.compile(self._parallel) if compiled else self._parallel
         self.windows = torch.Generator().manual_seed(config.seed)
         self.step, self.history = 0, []
 
@@ -224,6 +254,10 @@ class Trainer:
         for _ in bar:
             pending.append(self._update())
             stop = request is not None and request.number is not None
+            if self.world.size > 1:  # leave together, at a step where all wait for each other
+                stop = self.step % self.config.log_every == 0 and mean_over_processes(stop) > 0
+                if stop and request.number is None:
+                    request.number = signal.SIGTERM
             due = {
                 name: self.step % getattr(self.config, name) == 0 or self.step == until or stop
                 for name in ("log_every", "evaluate_every", "save_every")
@@ -250,19 +284,29 @@ class Trainer:
         with evaluating(self.model), torch.no_grad(), autocast(self.config.mixed_precision):
             for _ in range(self.config.evaluation_batches):
                 losses.append(self._forward(*self._batch(self.validation_data, windows)).loss)
-        return torch.stack(losses).mean().item()
+        return mean_over_processes(torch.stack(losses).mean().item())
 
     def save(self) -> None:
-        """Write a checkpoint into the folder."""
+        """Write a checkpoint into the folder.  Of several processes, all have to call it."""
         self._check_folder()
-        save_checkpoint(
-            self.folder,
-            self.model,
-            self.optimizer,
-            self.step,
-            generators=self._generators(),
-            training=self._described(),
-        )
+        model, optimizer = self.model, self.optimizer
+        if self._whole is not None:
+            model, optimizer = self._collected()
+        error = None
+        if self.world.rank == 0:
+            try:
+                save_checkpoint(
+                    self.folder,
+                    model,
+                    optimizer,
+                    self.step,
+                    generators=self._generators(),
+                    training=self._described(),
+                )
+            except OSError as failed:
+                error = failed
+        if mean_over_processes(error is not None) > 0:  # all leave, or the others wait for ever
+            raise error or OSError("the first process could not write the checkpoint")
 
     def load(self) -> None:
         """Go back to the checkpoint in the folder: weights, optimiser, random numbers and log.
@@ -277,11 +321,20 @@ class Trainer:
         self._check_folder()
         saved = load_checkpoint(self.folder).generators
         generators = {name: g for name, g in self._generators().items() if name in saved}
-        checkpoint = load_checkpoint(self.folder, self.model, self.optimizer, generators=generators)
+        model, optimizer = self.model, self.optimizer
+        if self._whole is not None:
+            model = copy.deepcopy(self._whole).to_empty(device="cpu")
+            optimizer = self._optimizer_of(model)
+        checkpoint = load_checkpoint(self.folder, model, optimizer, generators=generators)
+        if self._whole is not None:
+            self._hand_out(model, optimizer)
         log, self.step = self.folder / LOG, checkpoint.step
         text = log.read_text(encoding="utf-8") if log.exists() else ""
         whole = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
         self.history = [line for line in whole if line["step"] <= self.step]
+        mean_over_processes(0)  # all have read it
+        if self.world.rank:
+            return
         with replacing(log) as partial:
             partial.write_text("".join(json.dumps(line) + "\n" for line in self.history))
 
@@ -306,8 +359,9 @@ class Trainer:
 
     def _begin(self, resume: bool) -> None:
         if not (self.folder / MANIFEST).exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / LOG).unlink(missing_ok=True)
+            if self.world.rank == 0:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                (self.folder / LOG).unlink(missing_ok=True)
         elif resume:
             self._check_same_run(load_checkpoint(self.folder).training)
             self.load()
@@ -330,14 +384,19 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         tokens, targets = self._batch(self.train_data, self.windows)
-        loss = 0.0
-        for piece in zip(tokens.chunk(config.accumulate), targets.chunk(config.accumulate)):
-            with autocast(config.mixed_precision):
-                part = self._forward(*piece).loss / config.accumulate
-            part.backward()
+        if self.world.size > 1:  # so that dropout differs between processes, and goes on as it was
+            torch.manual_seed((config.seed * config.steps + self.step) * 4096 + self.world.rank)
+        loss, last = 0.0, config.accumulate - 1
+        pieces = zip(tokens.chunk(config.accumulate), targets.chunk(config.accumulate))
+        for i, piece in enumerate(pieces):
+            with gradients_stay_here(self._parallel, i < last):
+                with autocast(config.mixed_precision):
+                    part = self._forward(*piece).loss / config.accumulate
+                part.backward()
             loss += part.detach()
         weights = self.model.parameters()
         norm = nn.utils.clip_grad_norm_(weights, config.clip_norm or math.inf)
+        norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.step += 1
@@ -349,11 +408,13 @@ class Trainer:
 
     def _batch(self, data: TokenDataset, windows: torch.Generator) -> tuple[Tensor, Tensor]:
         config = self.config
-        return get_batch(data, config.batch_size, config.context_length, windows, self.device)
+        batch = get_batch(data, config.batch_size, config.context_length, windows, self.device)
+        return shard_of(batch, self.world)
 
     def _summary(self, pending: list[tuple[float, Tensor, Tensor]], seconds: float) -> dict:
         rates, losses, norms = zip(*pending)
-        losses, norms = torch.stack(losses).tolist(), torch.stack(norms).tolist()
+        losses = means_over_processes(torch.stack(losses).tolist())
+        norms = torch.stack(norms).tolist()  # of the mean gradient: the same on all
         first, spikes = self.step - len(pending), []
         for step, rate, loss, norm in zip(range(first, self.step), rates, losses, norms):
             if not (math.isfinite(loss) and math.isfinite(norm)):
@@ -389,7 +450,7 @@ class Trainer:
 
     def _write(self, line: dict) -> None:
         self.history.append(line)
-        if self.folder is not None:
+        if self.folder is not None and self.world.rank == 0:
             with open(self.folder / LOG, "a", encoding="utf-8") as log:
                 log.write(json.dumps(line) + "\n")
 
@@ -399,3 +460,42 @@ class Trainer:
         if self.device.type == "cuda":
             generators["dropout_cuda"] = torch.cuda.default_generators[torch.cuda.current_device()]
         return generators
+
+    def _optimizer_of(self, model: nn.Module) -> torch.optim.AdamW:
+        config = self.config
+        return configure_optimizer(model, config.learning_rate, config.weight_decay, config.betas)
+
+    def _collected(self) -> tuple[nn.Module, torch.optim.AdamW]:
+        """A whole model and its optimiser, on the first process, from the slices of all."""
+        weights = full_state_dict(self.model)
+        averages = full_optimizer_state(self.model, self.optimizer)
+        model = copy.deepcopy(self._whole)
+        if self.world.rank:
+            return model, self.optimizer
+        # Copies, for what was collected is a view where rows did not divide evenly.
+        model.load_state_dict({n: w.clone() for n, w in weights.items()}, assign=True)
+        optimizer = self._optimizer_of(model)
+        names = {id(weight): name for name, weight in model.named_parameters()}
+        kept = []
+        for group, here in zip(optimizer.param_groups, self.optimizer.param_groups):
+            group["lr"] = here["lr"]
+            kept += [averages["state"][names[id(weight)]] for weight in group["params"]]
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": dict(enumerate(kept)), "param_groups": groups})
+        return model, optimizer
+
+    def _hand_out(self, model: nn.Module, optimizer: torch.optim.AdamW) -> None:
+        """Give each process its slices of a whole model and optimiser: `_collected` backwards."""
+        weights, averages = {}, {}
+        if self.world.rank == 0:
+            names = [name for name, _ in model.named_parameters()]
+            order = {id(weight): name for name, weight in model.named_parameters()}
+            groups = [
+                group | {"params": [order[id(weight)] for weight in group["params"]]}
+                for group in optimizer.param_groups
+            ]
+            weights = model.state_dict()
+            state = {name: optimizer.state[model.get_parameter(name)] for name in names}
+            averages = {"state": state, "param_groups": groups}
+        load_full_state_dict(self.model, weights)
+        load_full_optimizer_state(self.model, self.optimizer, averages)
