@@ -1,7 +1,7 @@
 """The appendices' Sphinx extension: what `ledger.py` finds, as links, lists and a table.
 
-1. `{chapter}`, `{where}`, `{number}`: a chapter by its number, all places of a key, and a number
-   that a chapter has computed.
+1. `{chapter}`, `{where}`, `{cited}`, `{number}`: a chapter by its number, all places of a key, the
+   chapters that cite a work, and a number that a chapter has computed.
 2. `{erratum}`, `{coverage}`, `{applications}`: an entry of the errata, the lists of what is
    covered, the scores of all chapters in one table.
 3. `add_anchors`: an anchor wherever a key stands.
@@ -15,7 +15,7 @@ from pathlib import Path
 from bookext import format_number, glued_values
 from docutils import nodes
 from docutils.statemachine import StringList
-from ledger import Place, applications, errata, order, places, topics, with_anchors
+from ledger import Place, applications, chapters_with, errata, order, places, topics, with_anchors
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -80,6 +80,17 @@ class NumberRole(SphinxRole):
         stem, _, key = self.text.partition(" ")
         opening = f'<data data-page="notebooks/{stem}" value="{key}">'
         return [nodes.raw("", html, format="html") for html in (opening, "</data>")], []
+
+
+class CitedRole(SphinxRole, Linking):
+    """`` {cited}`1706.03762` ``: links to the chapters that have this number, address or name."""
+
+    def run(self) -> tuple[list[nodes.Node], list]:
+        result = []
+        for page in chapters_with(self.text, self.root):
+            number = str(int(page.removeprefix("notebooks/")[:2]))
+            result += [nodes.Text(", " if result else "Chapter "), self.link(number, page)]
+        return [*result, nodes.Text(".")] if result else [nodes.Text("In the articles.")], []
 
 
 class WhereRole(SphinxRole, Linking):
@@ -214,6 +225,7 @@ def setup(app: Sphinx) -> dict:
     app.connect("env-get-outdated", outdated)
     app.add_role("chapter", ChapterRole())
     app.add_role("where", WhereRole())
+    app.add_role("cited", CitedRole())
     app.add_role("number", NumberRole())
     app.add_directive("erratum", Erratum)
     app.add_directive("coverage", Coverage)

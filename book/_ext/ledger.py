@@ -168,6 +168,12 @@ def without_code(text: str) -> str:
     return FENCE.sub(lambda match: " " * len(match[0]), text)
 
 
+def chapters_with(text: str, root: Path) -> list[str]:
+    """The pages of the chapters whose notebooks have this text in them."""
+    files = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    return [f"notebooks/{path.stem}" for path in files if text in path.read_text(encoding="utf-8")]
+
+
 # ---------------------------------------------------------------------------- anchors
 
 
@@ -185,7 +191,7 @@ def with_anchors(source: str, is_notebook: bool) -> str:
     In a cell the anchor is where the section begins that `places` names.
     """
     if not is_notebook:
-        return COMMENT.sub(lambda match: div(comment_anchor(match[1])), source)
+        return COMMENT.sub(lambda match: div(comment_anchor(match[1])) + "\n", source)
     if '"covers"' not in source:
         return source
     notebook = json.loads(source)

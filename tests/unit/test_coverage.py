@@ -61,25 +61,6 @@ def test_an_erratum_is_kept_on_its_page_only_if_no_chapter_shows_it():
             assert pages == {"book/errata"}, f"{key} is in a chapter now: take its comment away"
 
 
-def test_all_27_questions_are_listed_and_answered():
-    asked, _, answered = PAGES["faq"].partition("\n## ")
-    links = re.findall(r"\]\(#([\w-]+)\)", asked)
-    both = asked[asked.index("Both lists have") : asked.index("That makes twelve")]
-    assert len(links) + len(re.findall(r"\]\(#", both)) == 27
-    targets = re.findall(r"^\(([\w-]+)\)=\n### .+\?\n\n<!-- covers: (\d+)", answered, re.M)
-    assert sorted(name for name, _ in targets) == sorted(set(links))
-    assert sorted(int(key) for _, key in targets) == list(range(131, 147))
-
-
-def test_every_answer_has_60_to_160_words_and_a_link():
-    for answer in re.split(r"^### ", PAGES["faq"], flags=re.M)[1:]:
-        question, _, text = answer.partition("\n")
-        text = re.split(r"\n## |\n\([\w-]+\)=", re.sub(r"<!--.*?-->", "", text))[0]
-        assert "](" in text, question
-        words = len(re.sub(r"\]\([^)]*\)|\{\w+\}`[^`]*`", "", text).split())
-        assert 60 <= words <= 160, f"{question}: {words} words"
-
-
 # ---------------------------------------------------------------------------- how keys are found
 
 
