@@ -56,7 +56,7 @@ class Linking:
             if (place.page, place.label) in seen:
                 continue
             seen.add((place.page, place.label))
-            number = f"{place.chapter} · " if place.chapter < 100 else ""
+            number = f"{place.chapter}\N{NO-BREAK SPACE}· " if place.chapter < 100 else ""
             result += [nodes.Text(", " if result else lead)]
             result += [self.link(number + place.label, place.page, place.anchor)]
         return result

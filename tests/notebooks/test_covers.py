@@ -101,7 +101,7 @@ def links(page: str) -> dict[str, str]:
 
 def test_a_key_is_linked_where_it_stands(book: Path, page: str) -> None:
     shown = (book / "_build/html/notebooks/01_small.html").read_text(encoding="utf-8")
-    for text in ("1 · Rest", "1 · exhibit E01"):
+    for text in ("1\N{NO-BREAK SPACE}· Rest", "1\N{NO-BREAK SPACE}· exhibit E01"):
         address, _, anchor = links(page)[text].partition("#")
         assert address == "../notebooks/01_small.html"
         assert f'id="{anchor}"' in shown
