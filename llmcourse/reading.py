@@ -1,17 +1,24 @@
 """Answers that stand in a text: a head that points at their first and their last token."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from llmcourse.bert import BERT
+from llmcourse.checkpoints import replacing
 from llmcourse.device import device
-from llmcourse.pretrained import minilm_tokenizer
+from llmcourse.finetuning import apply_lora, load_adapter, merge_lora, save_adapter
+from llmcourse.pretrained import from_pretrained, minilm_tokenizer
 
 LONGEST = 15
+RANK, ALPHA = 8, 8  # of the updates to MiniLM's layers, all four kinds of them
+TARGETS = ("query_key_value", "output", "up", "down")
+READER = Path(__file__).parent / "weights" / "course-reader"
 
 
 class Span(NamedTuple):
@@ -152,6 +159,50 @@ class Reader:
             logits = self.model(pairs.to(device())).cpu()
             best = (values.tolist() for values in best_spans(logits, self.longest))
             for text, offsets, first, last, score in zip(chosen, pairs.offsets.tolist(), *best):
-                start, end = offsets[first][0], offsets[last][1]
+                start, end = _whole_words(text, offsets[first][0], offsets[last][1])
                 spans.append(Span(text[start:end], start, end, score))
         return spans
+
+
+def new_reader() -> SpanHead:
+    """MiniLM with a head that nobody has trained, and low-rank updates that do nothing yet."""
+    model = SpanHead(from_pretrained("minilm"))
+    apply_lora(model.body, RANK, ALPHA, TARGETS)
+    return model
+
+
+def save_reader(model: SpanHead, folder: Path) -> None:
+    """Write the head and the updates of a `new_reader()`, in 16 bits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_adapter(model.body.half(), folder / "adapter.safetensors")
+    with replacing(folder / "head.safetensors") as partial:
+        save_file({name: w.detach().half() for name, w in model.head.state_dict().items()}, partial)
+
+
+def load_reader(folder: Path = READER) -> Reader:
+    """A reader that was trained for longer, by default the one that comes with the package."""
+    model = SpanHead(from_pretrained("minilm"))
+    load_adapter(model.body, folder / "adapter.safetensors")
+    merge_lora(model.body)
+    head = {name: w.float() for name, w in load_file(folder / "head.safetensors").items()}
+    model.head.load_state_dict(head)
+    return Reader(model.eval().to(device()))
+
+
+def chat_prompt(question: str, text: str | None = None) -> list[dict[str, str]]:
+    """What a chat model is asked: to answer from a text, or from what it knows."""
+    rule = "Answer in as few words as possible."
+    if text is None:
+        return [{"role": "system", "content": rule}, {"role": "user", "content": question}]
+    rule += " Use only the text. If it does not say, answer: It does not say."
+    content = f"{text}\n\nQuestion: {question}"
+    return [{"role": "system", "content": rule}, {"role": "user", "content": content}]
+
+
+def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
+    """The piece, and the rest of a word of which it holds a part."""
+    while start > 0 and text[start - 1].isalnum() and text[start].isalnum():
+        start -= 1
+    while end < len(text) and text[end].isalnum() and text[end - 1].isalnum():
+        end += 1
+    return start, end

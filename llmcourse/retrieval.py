@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy
 import torch
@@ -134,3 +135,55 @@ def _checked(ranks: Sequence[int]) -> numpy.ndarray:
     if len(ranks) == 0 or ranks.min() < 1:
         raise ValueError("ranks must hold at least one rank, and count from 1")
     return ranks
+
+
+class Cited(NamedTuple):
+    """An answer and where it stands: `passages[source][start:end]` is `text`.
+
+    Refused: text and source are None.  `score` is what the threshold was compared with.
+    """
+
+    text: str | None
+    source: str | None
+    start: int
+    end: int
+    score: float
+
+
+def answer_with_sources(
+    question: str,
+    passages: Mapping[str, str],
+    index: VectorIndex,
+    encoder: Callable[[Sequence[str]], Tensor],
+    read: Callable[[Sequence[str], Sequence[str]], Sequence],
+    threshold: float,
+    k: int = 1,
+    weight: float = 0.0,
+) -> Cited:
+    """Find `k` passages, point at the best answer in each, and give the best of these, or none.
+
+    Args:
+        passages: id to text, in the order of the index.
+        read: questions and texts to spans with `text, start, end, score`, as `reading.Reader`.
+        threshold: below this score there is no answer.
+        weight: how much a cosine of 1 between question and passage adds to the reader's score.
+
+    Raises:
+        ValueError: for an empty question, or an index of other passages.
+    """
+    if not question.strip():
+        raise ValueError("question is empty: ask something")
+    if len(passages) != len(index.vectors):
+        raise ValueError(
+            f"the index has {len(index.vectors)} vectors for {len(passages)} passages: make it "
+            "from these passages, VectorIndex(encoder(list(passages.values())))"
+        )
+    near, ids = (row[0].tolist() for row in index.search(encoder([question]), k))
+    sources = [list(passages)[i] for i in ids]
+    spans = read([question] * k, [passages[source] for source in sources])
+    scores = [span.score + weight * cosine for span, cosine in zip(spans, near)]
+    best = max(range(k), key=scores.__getitem__)
+    if scores[best] < threshold:
+        return Cited(None, None, 0, 0, scores[best])
+    span = spans[best]
+    return Cited(span.text, sources[best], span.start, span.end, scores[best])

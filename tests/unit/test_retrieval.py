@@ -7,10 +7,12 @@ from rank_bm25 import BM25Okapi
 from transformers import AutoModel, AutoTokenizer
 
 from llmcourse.pretrained import _minilm
+from llmcourse.reading import Span
 from llmcourse.retrieval import (
     BM25,
     SentenceEncoder,
     VectorIndex,
+    answer_with_sources,
     mean_reciprocal_rank,
     recall_at,
     words,
@@ -108,3 +110,48 @@ def test_recall_and_reciprocal_rank_by_hand():
     for wrong in ([], [0, 1]):
         with pytest.raises(ValueError, match="count from 1"):
             recall_at(wrong, 1)
+
+
+# ------------------------------------------------------------------------ answers with sources
+
+BOOK = {"cat": "Ann feeds the cat.", "dog": "Ben feeds the dog.", "rain": "It rains in May."}
+
+
+class FirstWord:
+    """Points at the first word; the longer the text, the surer."""
+
+    def __call__(self, questions, texts):
+        assert len(questions) == len(texts)
+        return [Span(t.split()[0], 0, len(t.split()[0]), float(len(t))) for t in texts]
+
+
+def ask(encoder, question, **options):
+    index = VectorIndex(encoder(list(BOOK.values())))
+    options = {"threshold": 0.0} | options
+    return answer_with_sources(question, BOOK, index, encoder, FirstWord(), **options)
+
+
+def test_an_answer_names_the_passage_in_which_it_stands(encoder):
+    for question, source in [("Who feeds the cat?", "cat"), ("Who feeds the dog?", "dog")]:
+        answer = ask(encoder, question)
+        assert answer.source == source
+        assert BOOK[answer.source][answer.start : answer.end] == answer.text
+
+
+def test_below_the_threshold_there_is_no_answer_and_no_source(encoder):
+    answer = ask(encoder, "Who feeds the cat?", threshold=1000.0)
+    assert answer.text is None and answer.source is None
+    assert answer.score == len(BOOK["cat"])
+
+
+def test_the_cosine_counts_with_its_weight(encoder):
+    plain, weighed = (ask(encoder, "Does it rain?", k=3, weight=w) for w in (0.0, 1000.0))
+    assert plain.source in ("cat", "dog") and weighed.source == "rain"
+
+
+def test_an_empty_question_or_another_index_is_an_error(encoder):
+    with pytest.raises(ValueError, match="empty"):
+        ask(encoder, " ")
+    with pytest.raises(ValueError, match="2 vectors for 3 passages"):
+        index = VectorIndex(encoder(["a", "b"]))
+        answer_with_sources("Who?", BOOK, index, encoder, FirstWord(), 0.0)
