@@ -25,6 +25,17 @@ OUT = Path(__file__).parents[1] / "llmcourse" / "writing_runs.json"
 ONE_WORD = "Answer in one word."
 DO_NOT_KNOW = "If you do not know the answer, or the thing does not exist, say: I do not know."
 
+# Of the answers to the test questions, those that we have read and found right, with nothing false
+# in them.  Where another machine gives another text, it counts as wrong until it has been read.
+READ_AND_RIGHT = {
+    "Yes, I can deliver to Dublin, and it costs 15 euros.",
+    "Yes, it is possible to pay a bill and pay later.",
+    "You can pay by card, by bank transfer, or by invoice within 14 days.",
+    "The warranty is 2 years for electrical goods and 6 years for furniture.",
+    "The gift card that you received is valid for 3 years and can be used in multiple purchases. It"
+    " cannot be exchanged for cash.",
+}
+
 torch.set_num_threads(1)
 model, tokenizer = from_pretrained(SMOL), pretrained_tokenizer(SMOL)
 START, END = (tokenizer.special_tokens[t] for t in ("<|endoftext|>", "<|im_end|>"))
@@ -63,9 +74,10 @@ def assistant():
             bare = [turn("system", helper.instruction), turn("user", question.text)]
             ids = encode_chat(tokenizer, bare)
             without = complete_turn(model, tokenizer, ids, helper.max_new_tokens)
-            rows[part].append(
-                {"found": found, "score": round(score, 4), "text": text, "without": without}
-            )
+            row = {"found": found, "score": round(score, 4), "text": text, "without": without}
+            if part == "test":
+                row["read"] = found == question.passage and text in READ_AND_RIGHT
+            rows[part].append(row)
     return rows
 
 
@@ -94,28 +106,32 @@ def stories():
 
 
 def memory():
-    """Whether the name comes out on top, after some small talk; with three memories."""
+    """Whether the name comes out on top, after some small talk; with four memories."""
     first = [tokenizer.encode(f" {name}")[0] for name in writing.NAMES]
     assert len(set(first)) == len(first)
 
     @torch.no_grad()
-    def guess(chat):
-        ids = encode_chat(tokenizer, chat.window()) + tokenizer.encode("Your name is")
+    def guess(messages):
+        ids = encode_chat(tokenizer, messages) + tokenizer.encode("Your name is")
         return int(model(torch.tensor([ids]), n_logits=1).logits[0, -1, first].argmax())
 
-    rows = {"all": [], "window": [], "note": []}
+    rows = {"all": [], "window": [], "note": [], "near": []}
     for kind in rows:
         for n_turns in (0, 2, 4, 6, 8):
             right = []
             for i, name in enumerate(writing.NAMES):
-                note = f"The name of the user is {name}." if kind == "note" else "You are helpful."
-                chat = Chat(tokenizer, note, budget=1024 if kind == "all" else 120)
+                note = f"The name of the user is {name}."
+                system = note if kind == "note" else "You are helpful."
+                chat = Chat(tokenizer, system, budget=1024 if kind == "all" else 120)
                 chat.say(f"Hello! My name is {name}.")
                 chat.messages.append(turn("assistant", "Nice to meet you."))
                 for question, answer in writing.SMALL_TALK[:n_turns]:
                     chat.messages += [turn("user", question), turn("assistant", answer)]
                 chat.say("What is my name?")
-                right.append(int(guess(chat) == i))
+                sent = chat.window()
+                if kind == "near":
+                    sent.insert(-1, turn("system", note))
+                right.append(int(guess(sent) == i))
             rows[kind].append({"turns": n_turns, "right": right})
     return rows
 

@@ -234,15 +234,15 @@ MESSAGES = {
     ),
 }
 
-KNOWN = (
+KNOWN = (  # a question, and a pattern for what a right answer contains
     ("What is the capital of France?", "Paris"), ("What is the capital of Japan?", "Tokyo"),
     ("Which planet is the largest?", "Jupiter"), ("Who wrote Hamlet?", "Shakespeare"),
     ("Which metal has the symbol Fe?", "iron"), ("What is the capital of Italy?", "Rome"),
-    ("How many legs does a spider have?", "eight"), ("Who painted the Mona Lisa?", "Leonardo"),
+    ("How many legs does a spider have?", "eight|8"), ("Who painted the Mona Lisa?", "Leonardo"),
     ("What is the capital of Egypt?", "Cairo"), ("Which gas do plants take in?", "carbon dioxide"),
     ("What do bees make?", "honey"), ("Which ocean lies between Europe and America?", "Atlantic"),
     ("What is frozen water called?", "ice"), ("Who was the first man on the moon?", "Armstrong"),
-    ("What is the capital of Germany?", "Berlin"), ("How many days are in a week?", "seven"),
+    ("What is the capital of Germany?", "Berlin"), ("How many days are in a week?", "seven|7"),
     ("Which animal gives us wool?", "sheep"), ("What is the capital of Spain?", "Madrid"),
     ("Who wrote The Origin of Species?", "Darwin"), ("In which country is Kyoto?", "Japan"),
 )  # fmt: skip
