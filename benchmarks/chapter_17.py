@@ -15,6 +15,7 @@ import torch
 
 from llmcourse import seed_everything, writing
 from llmcourse.assistant import Assistant, Chat, complete_turn, encode_chat
+from llmcourse.first_stories import FIRST_STORIES
 from llmcourse.generation import generate, left_pad
 from llmcourse.pretrained import from_pretrained, pretrained_tokenizer
 from llmcourse.retrieval import SentenceEncoder
@@ -105,6 +106,19 @@ def stories():
     ]
 
 
+def first_stories():
+    """For each story of the first set the log-probabilities of both endings, and of them alone."""
+
+    def row(text, endings):
+        before = [START, *tokenizer.encode(text)]
+        return [round(log_p(before, tokenizer.encode(f" {e}")), 3) for e in endings]
+
+    return [
+        {"told": row(s.text, (s.ending, s.wrong)), "alone": row("", (s.ending, s.wrong))}
+        for s in FIRST_STORIES
+    ]
+
+
 def memory():
     """Whether the name comes out on top, after some small talk; with four memories."""
     first = [tokenizer.encode(f" {name}")[0] for name in writing.NAMES]
@@ -188,7 +202,10 @@ def fiction():
 
 if __name__ == "__main__":
     seed_everything(0)
-    parts = (news, fiction, assistant, stories, replies, memory, obedience, invented)
+    parts = (
+        *(news, fiction, assistant, stories, first_stories),
+        *(replies, memory, obedience, invented),
+    )
     wanted = sys.argv[1:] or [part.__name__ for part in parts]
     runs = json.loads(OUT.read_text(encoding="utf-8")) if sys.argv[1:] else {}
     runs |= {

@@ -2,6 +2,7 @@
 
 import pytest
 
+from llmcourse.first_stories import FIRST_STORIES
 from llmcourse.retrieval import words
 from llmcourse.writing import (
     INVENTED,
@@ -37,7 +38,12 @@ def test_a_story_has_two_turns_and_two_endings_that_differ():
             assert text == text.strip() and text.endswith(".")
 
 
-def test_every_message_has_a_reply_and_each_reply_but_one_its_message_in_both_parts():
+def test_the_first_stories_are_thirty_that_differ():
+    assert len(set(FIRST_STORIES)) == 30
+    assert all(story.ending != story.wrong for story in FIRST_STORIES)
+
+
+def test_every_message_has_a_reply_and_each_reply_its_message_in_both_parts():
     for messages in MESSAGES.values():
         assert all(message.fitting and set(message.fitting) <= set(REPLIES) for message in messages)
         assert {fitting for message in messages for fitting in message.fitting} == set(REPLIES)
