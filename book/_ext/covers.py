@@ -3,19 +3,32 @@
 1. `{chapter}`, `{where}`, `{cited}`, `{number}`: a chapter by its number, all places of a key, the
    chapters that cite a work, and a number that a chapter has computed.
 2. `{erratum}`, `{coverage}`, `{applications}`: an entry of the errata, the lists of what is
-   covered, the scores of all chapters in one table.
+   covered, the scores of all chapters.
 3. `add_anchors`: an anchor wherever a key stands.
 
 Links are made when a page is read, from the files themselves, so that no list of them can go stale.
 """
 
 import re
+from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 
 from bookext import format_number, glued_values
 from docutils import nodes
 from docutils.statemachine import StringList
-from ledger import Place, applications, chapters_with, errata, order, places, topics, with_anchors
+from ledger import (
+    COLUMNS,
+    Place,
+    applications,
+    chapter_title,
+    chapters_with,
+    errata,
+    order,
+    places,
+    topics,
+    with_anchors,
+)
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -172,23 +185,22 @@ BORROWED = re.compile(r'<data data-page="([^"]+)".*?\bvalue="([^"]+)"')
 
 
 class Applications(SphinxDirective, Linking):
-    """The rows of all chapters' tables of applications, the chapter in front of each."""
+    """The tables of applications of all chapters, each under a link to its chapter."""
 
     def run(self) -> list[nodes.Node]:
-        lines = [
-            "| chapter | application | model | metric | baseline | score | 95% interval | n |",
-            "|---|---|---|---|---|---|---|---|",
-        ]
-        rows = applications(self.root)
-        if not rows:
-            return [nodes.paragraph("", "No chapter has a table of applications yet.")]
-        for page, cells in rows:
-            cells = [DATA.sub(rf'<data data-page="{page}" \1>', cell) for cell in cells]
-            number = int(page.split("/")[1][:2])
-            lines.append(f"| {{chapter}}`{number}` | " + " | ".join(cells) + " |")
-        table = nodes.Element()
-        self.state.nested_parse(StringList(lines, self.env.docname), self.content_offset, table)
-        return table.children
+        result: list[nodes.Node] = []
+        for page, rows in groupby(applications(self.root), key=lambda row: row[0]):
+            lines = [row_of(COLUMNS), row_of("---" for _ in COLUMNS)]
+            for _, cells in rows:
+                lines.append(row_of(DATA.sub(rf'<data data-page="{page}" \1>', c) for c in cells))
+            box = nodes.container(classes=["scores"])
+            self.state.nested_parse(StringList(lines, self.env.docname), self.content_offset, box)
+            result += [nodes.rubric("", "", self.link(chapter_title(page, self.root), page)), box]
+        return result or [nodes.paragraph("", "No chapter has a table of applications yet.")]
+
+
+def row_of(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 class BorrowedNumbers(SphinxPostTransform):

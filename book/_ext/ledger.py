@@ -174,6 +174,13 @@ def chapters_with(text: str, root: Path) -> list[str]:
     return [f"notebooks/{path.stem}" for path in files if text in path.read_text(encoding="utf-8")]
 
 
+def chapter_title(page: str, root: Path) -> str:
+    """The heading of a chapter, with its number."""
+    notebook = json.loads((root / f"{page}.ipynb").read_text(encoding="utf-8"))
+    sources = ("".join(cell["source"]) for cell in notebook["cells"])
+    return next(match[1] for s in sources if (match := re.search(r"^# +(.+)$", s, re.M)))
+
+
 # ---------------------------------------------------------------------------- anchors
 
 
