@@ -158,8 +158,8 @@ test: How much distance must I keep from the pups? | two hundred metres
 
 # puffins
 Puffins nest on the western cliff of Vann from April until the end of July. The path is roped off
-then, and the warden, Leif Aske, tells you where to lie down and look.
-dev: Who shows visitors where to watch the birds? | Leif Aske
+then, and the warden, Leif Norby, tells you where to lie down and look.
+dev: Who shows visitors where to watch the birds? | Leif Norby
 test: On which side of Vann do the puffins breed? | western
 
 # swimming
@@ -537,12 +537,12 @@ Quay Steps; Nessa Wray > Rope Street; Sela Quint > Lee Road; Jory Vail > Gull Po
 Bell Alley; Dag Holm > Quay Steps
 child of: Mirte Sund > Marek Sund; Ines Holm > Abel Holm; Dag Holm > Abel Holm; Sela Quint > \
 Gorm Quint; Freya Lunt > Jory Vail; Edda Moor > Maud Telling; Nessa Wray > Cass Orrin
-married to: Tove Lind > Bram Colley; Runa Esk > Wim Tarn; Hanne Roth > Leif Aske; Pip Garrow > \
+married to: Tove Lind > Bram Colley; Runa Esk > Wim Tarn; Hanne Roth > Leif Norby; Pip Garrow > \
 Dag Holm
 brother or sister of: Ines Holm > Dag Holm; Olva Brandt > Runa Esk; Jory Vail > Maud Telling
 works at: Ines Holm > the harbour office; Nessa Wray > the library; Sela Quint > the school; Pip \
 Garrow > the bakery; Hanne Roth > the practice; Bram Colley > the smithy; Mirte Sund > the post \
-office; Cass Orrin > the newspaper; Leif Aske > the bird reserve; Gorm Quint > the boatyard
+office; Cass Orrin > the newspaper; Leif Norby > the bird reserve; Gorm Quint > the boatyard
 owns: Maud Telling > the Anchor; Gorm Quint > the boatyard; Wim Tarn > the sheep; Freya Lunt > \
 the beehives; Cass Orrin > the newspaper; Abel Holm > the distillery; Dag Holm > the Sandpiper
 stands in: the library > Customs Square; the school > Lee Road; the bakery > Bell Alley; the \
@@ -553,7 +553,7 @@ Curlew > Olaf Quint; the lighthouse > Tom Marl; the chapel > Sven Fenn
 built in: the Petrel > 1988; the Dunlin > 2003; the lighthouse > 1861; the chapel > 1779; the \
 Sandpiper > 1994; the Curlew > 1969
 pupil of: Mirte Sund > Sela Quint; Edda Moor > Tove Lind; Pip Garrow > Abel Holm; Gorm Quint > \
-Olaf Quint; Leif Aske > Wim Tarn
+Olaf Quint; Leif Norby > Wim Tarn
 born in: Tove Lind > Skerry; Marek Sund > Vann; Ines Holm > Ellmoor; Bram Colley > Vann; Hanne \
 Roth > the mainland; Olaf Quint > Little Gull; Sela Quint > Ellmoor; Maud Telling > Skerry
 """
@@ -598,9 +598,9 @@ test: Who owns the inn in Chapel Row? | Chapel Row | -stands in, -owns
 test: What does Sela Quint's father own? | Sela Quint | child of, owns
 test: Where does the son of Abel Holm live? | Abel Holm | -child of, lives in
 test: Where was the man born who built the Dunlin? | the Dunlin | built by, born in
-test: Where does the wife of Leif Aske work? | Leif Aske | married to, works at
+test: Where does the wife of Leif Norby work? | Leif Norby | married to, works at
 test: Who is the brother of Edda Moor's mother? | Edda Moor | child of, brother or sister of
-test: Where does the teacher of Leif Aske live? | Leif Aske | pupil of, lives in
+test: Where does the teacher of Leif Norby live? | Leif Norby | pupil of, lives in
 test: Who built the chapel? | the chapel | built by
 test: Where does Jory Vail live? | Jory Vail | lives in
 test: Which ship does Edda Moor command? | Edda Moor | captain of
