@@ -1,5 +1,7 @@
 """Pointing at answers: labels, loss and the best span, against the library's and by hand."""
 
+import json
+
 import pytest
 import torch
 from transformers import BertConfig, BertForQuestionAnswering
@@ -8,10 +10,15 @@ from llmcourse import seed_everything
 from llmcourse.bert import BERT, BERTConfig, weights_to_huggingface
 from llmcourse.pretrained import minilm_tokenizer
 from llmcourse.reading import (
+    READER,
     Reader,
     SpanHead,
     best_spans,
+    chat_prompt,
     encode_pairs,
+    load_reader,
+    new_reader,
+    save_reader,
     span_labels,
     span_loss,
 )
@@ -98,3 +105,43 @@ def test_a_span_is_a_piece_of_its_text_whatever_the_batch(model):
     for one, other, text in zip(together, alone, TEXTS):
         assert one.text == text[one.start : one.end]
         assert one[:3] == other[:3] and one.score == pytest.approx(other.score, abs=1e-4)
+
+
+def test_what_is_written_is_what_is_read(tmp_path):
+    seed_everything(0)
+    model = new_reader()
+    for name, weight in model.named_parameters():
+        if name.endswith(".B"):
+            torch.nn.init.normal_(weight, std=0.02)
+    before = Reader(model.eval())(QUESTIONS, TEXTS)
+    save_reader(model, tmp_path)
+    after = load_reader(tmp_path)(QUESTIONS, TEXTS)
+    for one, other in zip(before, after):
+        assert one.score == pytest.approx(other.score, abs=0.05)  # 16 bits
+
+
+def test_an_untouched_reader_reads_as_minilm_and_trains_little_of_it():
+    model = new_reader()
+    trained = sum(w.numel() for w in model.parameters() if w.requires_grad)
+    assert trained < 0.02 * sum(w.numel() for w in model.parameters())
+
+
+def test_the_shipped_reader_points_and_its_log_is_there():
+    span, none = load_reader()(["Who feeds the cat?", "Who is the mayor?"], [TEXTS[0]] * 2)
+    assert span.text == "Ann" and span.score > none.score
+    log = [json.loads(line) for line in (READER / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in log] == list(range(1, 401))
+    assert log[-1]["loss"] < 1 < log[0]["loss"]
+
+
+def test_a_piece_is_made_of_whole_words(model):
+    for span, text in zip(Reader(model)(QUESTIONS, TEXTS), TEXTS):
+        assert not text[span.end : span.end + 1].isalnum()
+        assert not (span.start and text[span.start - 1].isalnum())
+
+
+def test_a_chat_model_is_told_the_text_and_how_to_refuse():
+    system, user = chat_prompt("Who?", "Ann.")
+    assert "does not say" in system["content"]
+    assert "Ann." in user["content"] and user["content"].endswith("Who?")
+    assert chat_prompt("Who?")[1]["content"] == "Who?"
