@@ -12,7 +12,8 @@ def parts():
 def test_no_sentence_is_in_two_parts(parts):
     for language in LANGUAGES:
         sets = [{english for english, _ in parts[language, part]} for part in PARTS]
-        assert sum(map(len, sets)) == len(set.union(*sets)) == 16600
+        assert sum(map(len, sets)) == len(set.union(*sets))
+        assert list(map(len, sets)) == [16000, 200, len(sets[2]), 200] and len(sets[2]) > 40
 
 
 def test_both_languages_have_the_same_sentences_in_the_same_parts(parts):
