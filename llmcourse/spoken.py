@@ -261,7 +261,7 @@ HOMOPHONES = (
     ("we ate the {} cake", "whole", "hole"),
     ("the dog dug a {} under the fence", "hole", "whole"),
     ("the {} comes at ten every morning", "mail", "male"),
-    ("the {} lion has a mane", "male", "mail"),
+    ("the {} lion sleeps most of the day", "male", "mail"),
     ("she has been sick for a {}", "week", "weak"),
     ("he was too {} to lift the box", "weak", "week"),
     ("we {} fish for dinner", "ate", "eight"),
