@@ -1,6 +1,7 @@
 """What every suite shares: where things are, and a reader's progress left alone."""
 
 import os
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -12,3 +13,16 @@ sys.path.insert(0, str(ROOT))  # so that `tests.notebooks.execution` can be impo
 def pytest_configure() -> None:
     """Kernels and checks started by tests keep their progress in a folder that is thrown away."""
     os.environ.setdefault("LLMCOURSE_HOME", tempfile.mkdtemp(prefix="llmcourse-test-"))
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    socket.socket.connect = connect_at_home
+
+
+_connect = socket.socket.connect
+
+
+def connect_at_home(self: socket.socket, address) -> None:
+    """Kernels and browsers talk over the loopback interface; nothing may go further."""
+    inet = self.family in (socket.AF_INET, socket.AF_INET6)
+    if inet and address[0] not in ("localhost", "::1") and not address[0].startswith("127."):
+        raise OSError(f"a test asks for {address[0]}: tests have to do without a network")
+    return _connect(self, address)

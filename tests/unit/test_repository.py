@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import socket
 import tomllib
 from pathlib import Path
 
@@ -232,3 +233,12 @@ def test_the_matrix_covers_the_pythons_and_systems_of_the_readers():
     oldest = PROJECT["requires-python"].removeprefix(">=")
     named = [c.rpartition(" ")[2] for c in PROJECT["classifiers"] if ":: 3." in c]
     assert (matrix["python"][0], matrix["python"][-1]) == (oldest, named[-1])
+
+
+def test_tests_cannot_reach_a_network():
+    with socket.socket() as outside, pytest.raises(OSError, match="without a network"):
+        outside.connect(("192.0.2.1", 80))  # an address kept for documentation, RFC 5737
+    with socket.socket() as server, socket.socket() as client:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        client.connect(server.getsockname())
