@@ -157,7 +157,9 @@ def test_attention_of_any_shapes_gives_vectors_or_an_error(query, key, value, ma
     except (*READABLE, RuntimeError) as error:
         assert str(error)
         return
-    assert out.shape[-2:] == (query.shape[-2], value.shape[-1])
+    assert out.shape[-1] == value.shape[-1] and out.isfinite().all()
+    if mask is None:
+        assert out.shape[-2] == query.shape[-2]
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
