@@ -340,7 +340,8 @@ class Trainer:
 
     def _described(self) -> dict:
         """What a run is, next to its model: it goes on only with the same."""
-        described = dataclasses.asdict(self.config) | {"train_tokens": len(self.train_data)}
+        text = {"train_tokens": len(self.train_data), "train_text": self.train_data.fingerprint()}
+        described = dataclasses.asdict(self.config) | text
         return json.loads(json.dumps(described))  # as it comes back from a file
 
     def _check_same_run(self, saved: dict | None) -> None:

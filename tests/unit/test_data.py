@@ -152,3 +152,14 @@ def test_no_tokens_make_no_file(tmp_path):
     with pytest.raises(ValueError, match="nothing to write"):
         TokenDataset.write(tmp_path / "text.npy", [], vocab_size=4)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_fingerprint_is_the_same_in_memory_and_in_a_file_and_of_no_other_text(tmp_path):
+    ids = [i * 7 % 50 for i in range(5000)]
+    memory = TokenDataset(ids)
+    assert memory.fingerprint() == TokenDataset.write(tmp_path / "a.npy", ids, 50).fingerprint()
+    assert memory.fingerprint() != TokenDataset(ids[::-1]).fingerprint()
+    changed = ids.copy()
+    changed[2500] += 1
+    assert memory.fingerprint() != TokenDataset(changed).fingerprint()
+    assert len(TokenDataset([3]).fingerprint()) == 16

@@ -320,6 +320,11 @@ def test_going_on_with_another_text_is_refused_and_with_another_log_is_not(tmp_p
     other = Trainer(bigram(), config(), TokenDataset([1, 2] * 30), None, tmp_path, progress=False)
     with pytest.raises(ValueError, match="train_tokens was 500 and is 60"):
         other.train(resume=True)
+    same_length = Trainer(
+        bigram(), config(), TokenDataset([1, 2] * 250), None, tmp_path, progress=False
+    )
+    with pytest.raises(ValueError, match="train_text was [0-9a-f]{16} and is"):
+        same_length.train(resume=True)
     trainer(None, None, tmp_path, log_every=1, save_every=3).train(resume=True)
 
 
