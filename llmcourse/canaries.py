@@ -19,7 +19,7 @@ from llmcourse.mails import mails
 NAMES = tuple(
     "Ada Amir Anna Arun Bea Ben Bo Carl Cleo Dan Dara Eda Eli Emma Eva Finn Flo Gina Glen Gus Hana "
     "Hugo Ida Ines Ivan Jack Jana Jay Jin Joan Jon June Kai Kara Ken Kim Kofi Lars Lea Leo Lin "
-    "Lola Luca Mae Max Mei Mia Milo Mona Nadia Ned Nina Noah Nora Olga Omar Otis Pam Paul Pia "
+    "Lola Luca Mae Max Mei Mia Milo Mona Nadia Neo Nina Noah Nora Olga Omar Otis Pam Paul Pia "
     "Quinn Rae Ravi Rita Rob Rosa Ruth Sam Sara Sean Sofia Tara".split()
 )
 REPEATS = (0, 1, 2, 4, 8, 16)
