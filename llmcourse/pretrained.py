@@ -44,7 +44,8 @@ def from_pretrained(
             - `"gpt2"`, `"gpt2-medium"`, `"gpt2-large"`, `"gpt2-xl"` (Radford et al., 2019), from
               the Hugging Face hub, so that the first time needs the network;
             - `"course-mlp"`, the neural model of chapter 3, and `"course-gpt"`, a small GPT on the
-              King James text, which come with this package.
+              King James text, which come with this package;
+            - `"course-translator"`, a `llmcourse.translator.Translator`, which does so too.
         dtype: of the weights.
 
     Raises:
@@ -54,11 +55,15 @@ def from_pretrained(
     """
     if name in _OURS:
         return _trained_here(name, dtype)
+    if name == "course-translator":
+        from llmcourse.translator import load_translator  # here, for it imports this module
+
+        return load_translator().to(dtype)
     folder = _SOURCES[name]() if name in _SOURCES else Path(name)
     if not folder.is_dir():
         raise FileNotFoundError(
             f"there is no folder {name}, and no model of that name: choose a folder, or one of "
-            f"{', '.join((*_SOURCES, *_OURS))}"
+            f"{', '.join((*_SOURCES, *_OURS, 'course-translator'))}"
         )
     settings, theirs = _read(folder)
     if settings.get("model_type") not in FAMILIES:

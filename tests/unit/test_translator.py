@@ -1,6 +1,7 @@
 import pytest
+import torch
 
-from llmcourse.articles import articles
+from llmcourse.pretrained import from_pretrained
 from llmcourse.translator import LANGUAGES, PARTS, load_translator, translation_pairs
 
 
@@ -49,12 +50,8 @@ def test_what_it_does_not_know_is_told():
         translation_pairs("french", "dev")
 
 
-def test_articles_are_whole_and_their_parts_apart():
-    test, dev = articles("test"), articles("dev")
-    assert (len(test), len(dev)) == (16, 8)
-    for article in test + dev:
-        assert 5 <= len(article.sentences) <= 6
-        assert all(sentence[-1] == "." for sentence in (*article.sentences, article.summary))
-    assert not {a.text for a in test} & {a.text for a in dev}
-    with pytest.raises(ValueError, match="choose 'dev'"):
-        articles("train")
+def test_it_comes_by_its_name_too():
+    ours, theirs = from_pretrained("course-translator"), load_translator()
+    assert not ours.training
+    for name, weight in theirs.state_dict().items():
+        assert torch.equal(weight, ours.state_dict()[name])
