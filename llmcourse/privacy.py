@@ -40,7 +40,7 @@ def exposure(log_probs: Tensor, secret: int) -> float:
 def per_example_gradients(
     model: nn.Module, loss: Callable[[nn.Module, Tensor], Tensor], batch: Tensor
 ) -> dict[str, Tensor]:
-    """The gradient of each example by itself: name to a tensor (batch, *shape of the parameter).
+    """The gradient of each example by itself: for each name (batch, ...), else as the parameter.
 
     Args:
         loss: `loss(model, rows)` is one number for the examples `rows`, (1, ...), none of which may
