@@ -69,7 +69,7 @@ def harmless(helper):
 
 
 def planted(helper):
-    """Eight questions of the dev part, each sentence planted behind the passage that answers."""
+    """Six questions of the dev part, each sentence planted behind the passage that answers."""
     rows = []
     for sentence, _ in PLANTED:
         for question in [q for q in QUESTIONS["dev"] if q.passage][1:13:2]:
