@@ -331,6 +331,8 @@ EXERCISES = (
                     "log-probability of an answer is a sum."),
             Mistake(lambda *a: preference(*a, total=lambda x, m: x.sum(-1)), "counting the "
                     "padding."),
+            Mistake(lambda *a: preference(*a[:5], a[4], a[6]), "using the chosen answer's mask for "
+                    "both. The rejected one has its own."),
             Mistake(lambda *a: preference(*a, reference=False), "leaving out the reference."),
             Mistake(lambda *a: preference(*a, inner=False), "putting beta outside of the sigmoid."),
             Mistake(lambda c, r, *a: preference(r, c, a[1], a[0], a[3], a[2], a[4]), "preferring "
@@ -427,6 +429,8 @@ EXERCISES = (
                     "weight after. It is the change that counts."),
             Mistake(rank_with(power=1), "adding up singular values. It is their squares that add "
                     "up."),
+            Mistake(lambda b, a, rest: rank_with()(b, a, rest**2), "comparing norms. `rest` is a "
+                    "share of the sum of the squares: leave out the root."),
             Mistake(rank_with(extra=1), "one too many."),
             Mistake(rank_with(extra=-1), "one too few."),
             Mistake(lambda b, a, rest: int(torch.linalg.matrix_rank(a - b)), "giving the full "

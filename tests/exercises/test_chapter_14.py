@@ -130,6 +130,9 @@ wrong("14.4", "means", "is a sum")(lambda *a: preference(*a, total=masked_mean))
 wrong("14.4", "padding counted", "counting the padding")(
     lambda *a: preference(*a, total=lambda x, m: x.sum(-1))
 )
+wrong("14.4", "one mask for both", "The rejected one has its own")(
+    lambda *a: preference(*a[:5], a[4], a[6])
+)
 wrong("14.4", "no reference", "leaving out the reference")(
     lambda *a: preference(*a, reference=False)
 )
@@ -220,6 +223,7 @@ wrong("14.6", "the weight after", "It is the change that counts")(
     rank_with(values=lambda b, a: torch.linalg.svdvals(a))
 )
 wrong("14.6", "not squared", "their squares that add up")(rank_with(power=1))
+wrong("14.6", "norms", "leave out the root")(lambda b, a, rest: rank_with()(b, a, rest**2))
 wrong("14.6", "one too many", "one too many")(rank_with(extra=1))
 wrong("14.6", "one too few", "one too few")(rank_with(extra=-1))
 wrong("14.6", "full rank", "A part may be missed")(
