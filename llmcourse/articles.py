@@ -280,10 +280,10 @@ In the first term 45 pupils came late, against 160 in the year before.
 Teachers report that the first hour is quieter.
 Parents who leave for work early are less happy with it.
 
-= A baker and a postwoman save a man from the icy canal in Hove.
-! A baker and a postwoman could not save a man from the icy canal in Hove.
+= A baker and a postwoman save a man from the icy canal in Zell.
+! A baker and a postwoman could not save a man from the icy canal in Zell.
 Sara Minn was bringing the post when she heard a cry.
-On the canal in Hove the ice had broken under a man of 61.
+On the canal in Zell the ice had broken under a man of 61.
 She called the baker, who came with a ladder.
 Together they pulled the man out.
 He is in hospital and doing well.

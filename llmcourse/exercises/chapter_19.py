@@ -7,8 +7,6 @@ import math
 import random
 import re
 
-import sacrebleu
-
 from llmcourse.exercises.exercise import Case, Exercise, Mistake
 
 
@@ -59,17 +57,6 @@ def one_run_short(text, reference, n):
 
 
 # ------------------------------------------------------------------ 19.3
-
-
-def by_sacrebleu(texts, references):
-    score = sacrebleu.corpus_bleu(
-        [" ".join(text) for text in texts],
-        [[" ".join(reference) for reference in references]],
-        tokenize="none",
-        smooth_method="none",
-        force=True,
-    )
-    return score.score / 100
 
 
 def bleu(texts, references, *, order=4, penalty=True, clip=True, per_sentence=False, swap=False):
@@ -309,7 +296,7 @@ EXERCISES = (
             Case((split("a b c d a b c d a b c d"), split("a b c d e f g h i j k l")), "what "
                  "repeats is clipped."),
         ),
-        reference=by_sacrebleu,
+        reference=bleu,
         mistakes=(
             Mistake(lambda t, r: bleu(t, r, per_sentence=True), "averaging the BLEU of sentences: "
                     "sums come first."),
