@@ -1,7 +1,7 @@
 """Short reviews of things and services, in English and Chinese, with what they say of them.
 
-Data card: written for this book, one author (two thirds by hand, one third of the training part
-from templates), 2026.  English: 200 to train, 24 to tune, 80 to test, half of each in favour, half
+Data card: written for this book, one author, 2026 (120 of the 200 to train from templates, the
+rest by hand).  English: 200 to train, 24 to tune, 80 to test, half of each in favour, half
 against, and 24 that take no side; Chinese: 60 to test and 20 to train.  The test part has no
 sentence of the other parts, and half of it is meant to be hard: negation, praise with a barb,
 things one reads between the lines.  Not good for: saying how well a model does on real reviews,
