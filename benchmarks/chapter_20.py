@@ -142,6 +142,11 @@ def main() -> None:
         for seed in range(1 if n == 0 else 5):
             scores = prompted(model, tokenizer, draw_of(n, seed) if n else [], texts)
             note("prompt", n, seed, scores.argmax(1))
+    for last in (0, 1):  # the same two examples, with the one or the other label at the end
+        for seed in range(5):
+            shots = sorted(draw_of(2, seed), key=lambda review: review.label == last)
+            scores = prompted(model, tokenizer, shots, texts)
+            note(f"prompt, label {last} last", 2, seed, scores.argmax(1))
     for n in (2, 20, 200):
         for seed in range(3):
             note("fine-tuned", n, seed, fine_tuned(draw_of(n, seed), texts, seed))

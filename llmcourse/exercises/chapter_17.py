@@ -178,7 +178,8 @@ EXERCISES = (
             Mistake([13, 7350], "leaving no room for the answer: it is written in the same "
                     "window."),
             Mistake([14, 7350], "leaving out what always stays, in (a)."),
-            Mistake([12.45, 7350], "an exchange is kept whole or not at all. Round down."),
+            Mistake([12.45, 7350], "not rounding. An exchange is kept whole or not at all: round "
+                    "down."),
             Mistake([12, 1365], "counting the last prompt alone in (b). Each turn reads all that "
                     "went before it again."),
             Mistake([12, 1050], "counting in (b) as if the model remembered: each prompt holds all "
@@ -211,7 +212,8 @@ EXERCISES = (
             Case(("  yes  <|im_end|>", ["<|im_end|>"]), "the text is not to be changed otherwise; "
                  "the spaces are part of it.", "  yes  "),
             Case(("END and more", ["END"]), "a stop at the very beginning leaves nothing.", ""),
-            Case(("x\n\ny", ["\n\n", "\ny"]), "stops that overlap.", "x"),
+            Case(("x\n\ny", ["\ny", "\n\n"]), "stops that overlap: look for each of them in the "
+                 "whole text, not in what another has left.", "x"),
             Case(("plain", []), "with no stops at all, the text stays.", "plain"),
         ),
         mistakes=(
@@ -222,7 +224,8 @@ EXERCISES = (
             Mistake(lambda t, s: t[: max((t.find(x) for x in s if x in t), default=len(t))],
                     "taking the stop that comes last. The earliest one counts."),
             Mistake(lambda t, s: t[: min((t.find(x) for x in s), default=len(t))],
-                    "a stop that does not occur has the place -1, and cuts the last character."),
+                    "using the place -1 of a stop that does not occur: it cuts off the last "
+                    "character."),
             Mistake(lambda t, s: first_stop(t, s).strip(), "stripping the text: what stands before "
                     "the stop is wanted as it is."),
             Mistake(lambda t, s: t[: min((t.find(x) + len(x) for x in s if x in t),

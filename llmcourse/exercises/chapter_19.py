@@ -254,6 +254,8 @@ EXERCISES = (
             Case((split("the the the cat")[0], split("the cat sat")[0], 1), "*the* may be used up "
                  "once.", (2, 4)),
             Case((split("the the the cat")[0], split("the cat sat")[0], 2), "pairs.", (1, 3)),
+            Case((["ab", "c"], ["a", "bc"], 2), "words glued together are other words: ab c is not "
+                 "a bc.", (0, 1)),
             Case((split("a b")[0], split("a b c d")[0], 4), "shorter than the run.", (0, 0)),
             Case((mixed(12, 1), mixed(9, 2), 1), "many words."),
             Case((mixed(30, 3, "a b"), mixed(25, 4, "a b"), 3), "runs of three."),
@@ -333,6 +335,7 @@ EXERCISES = (
             Case(("ab", "abcdef", 4, 2), "shorter than the run.", 0.0),
             Case(("le chien noir dort", "le chat noir ne dort pas", 3, 2), "a sentence."),
             Case(("aaaaaa", "aa aab", 1, 2), "runs are clipped."),
+            Case(("Abc", "abc", 1, 1), "a capital is another character.", 2 / 3),
         ),
         reference=by_fractions,
         mistakes=(
@@ -406,6 +409,10 @@ EXERCISES = (
                  ["2.4"]),
             Case(("9 of 100, 9 times, and 1,200,000.", "None."), "each once, sorted as strings.",
                  ["100", "1200000", "9"]),
+            Case(("Flat 6b for 2.50.", "Flat 5 for 2.5."), "2.50 and 2.5 are other strings, and a "
+                 "letter may follow a digit.", ["2.50", "6"]),
+            Case(("On page 3..4.", "On page 3 and 5."), "two full stops do not join numbers.",
+                 ["4"]),
             Case(("Nothing here.", "12 and 13."), "none in the summary.", []),
             Case(("", ""), "empty texts.", []),
         ),

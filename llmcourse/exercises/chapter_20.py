@@ -157,6 +157,12 @@ def by_accuracy(logits, labels, temperatures):
     return temperatures[0]
 
 
+def by_brier(logits, labels, temperatures):
+    truth = torch.nn.functional.one_hot(labels, logits.shape[-1])
+    scores = [float(((logits / t).softmax(-1) - truth).square().mean()) for t in temperatures]
+    return temperatures[scores.index(min(scores))]
+
+
 def a_smaller_loss_itself(logits, labels, temperatures):
     return min(losses_of(logits, labels, temperatures))
 
@@ -276,7 +282,7 @@ EXERCISES = (
         hints=(
             "Probabilities of different tokens can be added; logits cannot.",
             "Softmax over the vocabulary, add up the names of each class, then divide by the sum "
-            "over classes.",
+            "over classes: all of it in logarithms, or tiny probabilities become 0.",
             "In logs: logsumexp over a class's names, then one more step over classes. Which?",
         ),
         cases=(
@@ -359,6 +365,8 @@ EXERCISES = (
                  "too large."),
             Case((*boasting(300, 4, 2, 0.4), [4.0, 2.0, 1.0, 0.7, 0.4, 0.2]), "logits that are too "
                  "small."),
+            Case((torch.tensor([[3.0, 0.0]] * 8 + [[0.0, 8.0]]), torch.zeros(9, dtype=torch.long),
+                  [0.5, 1.0, 2.0, 4.0, 8.0]), "one sure mistake of nine weighs much."),
             Case((torch.zeros(3, 2), torch.tensor([0, 1, 1]), [3.0, 1.0, 2.0]), "all alike: the "
                  "first.", 3.0),
         ),
@@ -368,6 +376,7 @@ EXERCISES = (
             Mistake(hottest, "taking the largest loss."),
             Mistake(by_accuracy, "choosing by accuracy: no temperature changes an answer, so all "
                     "tie, and the first wins."),
+            Mistake(by_brier, "measuring squared errors; cross-entropy was asked for."),
             Mistake(a_smaller_loss_itself, "returning the loss; the temperature is wanted."),
         ),
     ),

@@ -325,7 +325,7 @@ EXERCISES = (
             "torch.zeros_like(logits).scatter(-1, places, ...): what stands in the last argument?",
         ),
         cases=(
-            Case((torch.tensor([[0.0, 1.0, 2.0]]), 1), "one expert: all the weight is his.",
+            Case((torch.tensor([[0.0, 1.0, 2.0]]), 1), "one expert: all the weight goes to it.",
                  torch.tensor([[0.0, 0.0, 1.0]])),
             Case((torch.tensor([[0.0, 1.0, 1.0 + 0.6931471806]]), 2), "two logits ln 2 apart: "
                  "1/3 and 2/3.", torch.tensor([[0.0, 1 / 3, 2 / 3]])),
@@ -366,6 +366,8 @@ EXERCISES = (
         cases=(
             Case((torch.tensor([[[9.0, 0.0], [0.0, 9.0]]]),), "even use gives 1."),
             Case((torch.tensor([[[30.0, 0.0], [30.0, 0.0]]]),), "all to one of two experts: 2."),
+            Case((torch.tensor([[[2.0, 1.0, 0.0], [2.0, 1.0, 0.0]]]),), "two of three experts get "
+                 "no token: there are still three shares."),
             Case((uneven(1, 5, 3, seed=1),), "three experts, uneven."),
             Case((uneven(3, 4, 5, seed=2),), "three sequences: all tokens count together."),
             Case((uneven(2, 6, 4, seed=3) + 300,), "large logits do not overflow."),

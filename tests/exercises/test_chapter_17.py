@@ -48,10 +48,10 @@ wrong("17.2", "first of the list", "first stop of the list only")(
 wrong("17.2", "last place", "last place of a stop")(
     lambda t, s: t[: min((t.rfind(x) for x in s if x in t), default=len(t))]
 )
-wrong("17.2", "latest stop", "the stop that comes last")(
+wrong("17.2", "latest stop", "")(
     lambda t, s: t[: max((t.find(x) for x in s if x in t), default=len(t))]
 )
-wrong("17.2", "minus one", "cuts the last character")(
+wrong("17.2", "minus one", "the place -1 of a stop")(
     lambda t, s: t[: min((t.find(x) for x in s), default=len(t))]
 )
 wrong("17.2", "stripped", "stripping the text")(lambda t, s: first_stop(t, s).strip())
@@ -83,11 +83,16 @@ def _(text, stops):
     return text[: min(places)] if places else text
 
 
-@right("17.2", "split by each")
+@wrong("17.2", "one stop after another", "not in what another has left")
 def _(text, stops):
     for stop in stops:
-        text = text.split(stop)[0] if True else text
+        text = text.split(stop)[0]
     return text
+
+
+@right("17.2", "split the whole by each")
+def _(text, stops):
+    return min((text.split(stop)[0] for stop in stops), key=len, default=text)
 
 
 @right("17.2", "places")

@@ -74,6 +74,17 @@ wrong("19.2", "a share", "")(
 wrong("19.2", "a negative total", "shorter than the run")(
     lambda t, r, n: (sum((counts(t, n) & counts(r, n)).values()), len(t) - n + 1)
 )
+
+
+@wrong("19.2", "glued words", "words glued together")
+def _(text, reference, n):
+    ours, theirs = (
+        collections.Counter("".join(words[i : i + n]) for i in range(len(words) - n + 1))
+        for words in (text, reference)
+    )
+    return (ours & theirs).total(), ours.total()
+
+
 right("19.2", "counters")(
     lambda t, r, n: (sum((counts(t, n) & counts(r, n)).values()), counts(t, n).total())
 )
@@ -145,6 +156,9 @@ wrong("19.4", "blanks", "leaving the blanks in")(
     lambda t, r, n, b: by_fractions(t, r, n, b, blanks=True)
 )
 wrong("19.4", "swapped", "should lead to the recall")(lambda t, r, n, b: f_score(r, t, n, b))
+wrong("19.4", "small letters", "a capital is another character")(
+    lambda t, r, n, b: f_score(t.lower(), r.lower(), n, b)
+)
 wrong("19.4", "no beta", "leaving out beta")(lambda t, r, n, b: f_score(t, r, n, 1))
 wrong("19.4", "beta not squared", "forgetting to square beta")(
     lambda t, r, n, b: f_score(t, r, n, math.sqrt(b))
@@ -238,6 +252,17 @@ wrong("19.6", "commas", "3,000 and 3000 are the same")(
     )
 )
 wrong("19.6", "the article's", "what the article has")(lambda s, a: sorted(numbers(a) - numbers(s)))
+wrong("19.6", "as numbers", "other strings")(
+    lambda s, a: sorted(n for n in numbers(s) if float(n) not in {float(m) for m in numbers(a)})
+)
+wrong("19.6", "any dots inside", "")(
+    lambda s, a: sorted(numbers(s, r"\d[\d,.]*\d|\d") - numbers(a, r"\d[\d,.]*\d|\d"))
+)
+wrong("19.6", "whole words", "a letter may follow")(
+    lambda s, a: sorted(
+        numbers(s, r"\b[0-9]+(?:[.,][0-9]+)*\b") - numbers(a, r"\b[0-9]+(?:[.,][0-9]+)*\b")
+    )
+)
 wrong("19.6", "a set", "")(lambda s, a: numbers(s) - numbers(a))
 wrong("19.6", "sorted as numbers", "sorted as strings")(
     lambda s, a: sorted(numbers(s) - numbers(a), key=float)

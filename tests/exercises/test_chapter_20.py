@@ -216,6 +216,16 @@ wrong("20.5", "accuracy", "no temperature changes an answer")(
 wrong("20.5", "the loss", "the temperature is wanted")(
     lambda x, y, ts: min(loss(x, y, t) for t in ts)
 )
+
+
+@wrong("20.5", "squared errors", "cross-entropy was asked for")
+def _(logits, labels, temperatures):
+    truth = F.one_hot(labels, logits.shape[-1])
+    return min(
+        temperatures, key=lambda t: ((logits / t).softmax(-1) - truth).square().mean().item()
+    )
+
+
 wrong("20.5", "the index", "")(
     lambda x, y, ts: min(range(len(ts)), key=lambda i: loss(x, y, ts[i]))
 )
