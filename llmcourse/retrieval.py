@@ -59,10 +59,16 @@ class SentenceEncoder:
 
 
 class VectorIndex:
-    """Vectors to be searched, all of them each time: exact, and quick up to some 100,000."""
+    """Vectors to be searched, all of them each time: exact, and quick up to some 100,000.
+
+    Args:
+        vectors: (n, d_model), as `SentenceEncoder` gives them.
+
+    Raises:
+        ValueError: for another shape, or no vector.
+    """
 
     def __init__(self, vectors: Tensor):
-        """Args: vectors: (n, d_model), as `SentenceEncoder` gives them."""
         if vectors.dim() != 2 or len(vectors) == 0:
             raise ValueError(f"vectors has shape {tuple(vectors.shape)}: give (n, d_model), n > 0")
         self.vectors = vectors
@@ -96,6 +102,14 @@ class BM25:
 
     with tf the times that the word stands in the passage, L the passage's length over the mean,
     and idf = log(1 + (n - df + 1/2) / (df + 1/2)), df of the n passages having the word.
+
+    Args:
+        passages: the texts to rank.
+        k1: how soon repeats stop counting; 0 = at once.
+        b: how much long passages are held back, from 0 (not) to 1.
+
+    Raises:
+        ValueError: for no passage.
     """
 
     def __init__(self, passages: Sequence[str], k1: float = 1.5, b: float = 0.75):
@@ -121,12 +135,22 @@ class BM25:
 
 
 def recall_at(ranks: Sequence[int], k: int) -> float:
-    """The share of queries whose passage is among the first `k`.  Ranks count from 1."""
+    """The share of queries whose passage is among the first `k`.
+
+    Args:
+        ranks: the rank of each query's passage, from 1.
+
+    Raises:
+        ValueError: for no rank, or one below 1.
+    """
     return float(numpy.mean(_checked(ranks) <= k))
 
 
 def mean_reciprocal_rank(ranks: Sequence[int]) -> float:
-    """The mean of 1 / rank of the right passage: 1 = always first.  Ranks count from 1."""
+    """The mean of 1 / rank of the right passage: 1 = always first.
+
+    Arguments and errors are those of `recall_at`.
+    """
     return float(numpy.mean(1 / _checked(ranks)))
 
 
