@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from llmcourse.checkpoints import MANIFEST, load_checkpoint
+from llmcourse.checkpoints import has_checkpoint, load_checkpoint
 from llmcourse.corpora import available_corpora, load_corpus
 from llmcourse.data import TokenDataset, window_starts
 from llmcourse.device import device, seed_everything
@@ -38,7 +38,7 @@ def _train(options: argparse.Namespace, world: World) -> None:
     text = read_text(options.text)
     cut = len(text) - len(text) // 20
     kept = options.folder / TOKENIZER
-    if (options.folder / MANIFEST).exists() and not options.resume:
+    if has_checkpoint(options.folder) and not options.resume:
         raise FileExistsError(
             f"{options.folder} holds the checkpoint of another run: --resume goes on from it; for "
             "a new run choose another folder"

@@ -3,12 +3,14 @@
 A checkpoint is a folder:
 
     checkpoint.json              step, configuration, and the SHA-256 of everything
+    previous.json                the same of the checkpoint before it
     model-1f0c….safetensors      the weights
     state-93ab….safetensors      the optimiser's averages and the states of random generators
 
 The data files carry their hash in their name, so a new checkpoint never overwrites the one before
-it; replacing `checkpoint.json`, in one step, is what makes the new one count.  Nothing is pickled:
-a pickle can run any code while it is loaded.
+it; replacing `checkpoint.json`, in one step, is what makes the new one count.  Should a disk spoil
+the newest, renaming `previous.json` to `checkpoint.json` goes back to the one before it.  Nothing
+is pickled: a pickle can run any code while it is loaded.
 """
 
 import dataclasses
@@ -16,6 +18,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +29,7 @@ from safetensors.torch import load_file, save_file, save_model
 from torch import Tensor
 
 MANIFEST = "checkpoint.json"
+PREVIOUS = "previous.json"
 FORMAT = 1
 _DATA_FILE = re.compile(r"(model|state)-[0-9a-f]{12}\.safetensors")
 
@@ -39,6 +43,11 @@ class Checkpoint:
     config: dict | None
     generators: tuple[str, ...] = ()
     training: dict | None = None
+
+
+def has_checkpoint(folder: str | Path) -> bool:
+    """Whether a folder holds a checkpoint, be it a damaged one: a new run has to leave it alone."""
+    return any((Path(folder) / name).exists() for name in (MANIFEST, PREVIOUS))
 
 
 @contextmanager
@@ -67,9 +76,9 @@ def save_checkpoint(
     generators: dict[str, torch.Generator] | None = None,
     training: dict | None = None,
 ) -> None:
-    """Write a checkpoint into the folder `path`, where it takes the place of an older one.
+    """Write a checkpoint into the folder `path`, where it becomes the newest.
 
-    The older one stays whole until the new one is; only then its files are removed.
+    The one before it stays; those older still are removed once the new one is whole.
 
     Args:
         path: a folder, made if it is missing.
@@ -108,11 +117,14 @@ def _save(folder: Path, model, optimizer, step, config, generators, training) ->
     if tensors:
         manifest["files"]["state"] = _write(folder, "state", lambda file: save_file(tensors, file))
     manifest["sha256"] = _digest(manifest)
+    if _files(folder / MANIFEST):
+        with replacing(folder / PREVIOUS) as partial:
+            shutil.copyfile(folder / MANIFEST, partial)
     with replacing(folder / MANIFEST) as partial:
         partial.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
-    # Not only those of the checkpoint before: a run that was killed leaves some that never counted.
-    kept = _files(folder)
+    # Not only those of older checkpoints: a run that was killed leaves some that never counted.
+    kept = _files(folder / MANIFEST) | _files(folder / PREVIOUS)
     for file in folder.iterdir():
         if _DATA_FILE.fullmatch(file.name) and file.name not in kept:
             with suppress(OSError):  # Windows keeps a file that another program reads
@@ -141,7 +153,7 @@ def load_checkpoint(
             or shape, and for an optimiser or generator that was not saved or does not fit.
     """
     folder = Path(path)
-    manifest = _read_manifest(folder)
+    manifest = _read_manifest(folder / MANIFEST)
     if model is not None:
         _check_config(manifest["config"], _plain(config, model))
         weights = _read(_verified(folder, manifest["files"]["model"]))
@@ -203,17 +215,17 @@ def _verified(folder: Path, entry: dict) -> Path:
     """The data file that `entry` describes, after reading all of it once."""
     file = folder / Path(entry["name"]).name
     if not file.exists():
-        raise FileNotFoundError(f"{file} is missing: copy the whole folder of the checkpoint")
+        raise FileNotFoundError(f"{file} is missing: {_way_out(folder)}")
     if file.stat().st_size != entry["bytes"]:
         raise ValueError(
-            f"{file} has {file.stat().st_size} bytes instead of {entry['bytes']}: it was cut short "
-            "on the way; copy it again or go back to another checkpoint"
+            f"{file} has {file.stat().st_size} bytes instead of {entry['bytes']}, so that it was "
+            f"cut short on the way: {_way_out(folder)}"
         )
     with open(file, "rb") as opened:
         if hashlib.file_digest(opened, "sha256").hexdigest() != entry["sha256"]:
             raise ValueError(
-                f"{file} was changed after it was saved: its SHA-256 is not the one in {MANIFEST}; "
-                "copy it again or go back to another checkpoint"
+                f"{file} was changed after it was saved, for its SHA-256 is not the one in "
+                f"{MANIFEST}: {_way_out(folder)}"
             )
     return file
 
@@ -223,16 +235,28 @@ def _read(file: Path) -> dict[str, Tensor]:
         return load_file(file)
     except SafetensorError as error:
         raise ValueError(
-            f"{file} is no file of safetensors ({error}): go back to another checkpoint"
+            f"{file} is no file of safetensors ({error}): {_way_out(file.parent)}"
         ) from error
 
 
-def _read_manifest(folder: Path) -> dict:
-    file = folder / MANIFEST
+def _way_out(folder: Path) -> str:
+    """What to do about a checkpoint that is damaged."""
+    try:
+        step = _read_manifest(folder / PREVIOUS)["step"]
+    except (FileNotFoundError, ValueError):
+        return "copy the checkpoint's whole folder again"
+    return (
+        "copy the checkpoint's whole folder again, or go back to the checkpoint before it, of step "
+        f"{step}, by renaming {PREVIOUS} to {MANIFEST}"
+    )
+
+
+def _read_manifest(file: Path) -> dict:
     if not file.exists():
+        there = file.name == MANIFEST and (file.parent / PREVIOUS).exists()
+        way_out = _way_out(file.parent) if there else "give the folder that save_checkpoint wrote"
         raise FileNotFoundError(
-            f"there is no checkpoint in {folder}: {MANIFEST} is missing; give the folder that "
-            "save_checkpoint wrote"
+            f"there is no checkpoint in {file.parent}: {file.name} is missing; {way_out}"
         )
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
@@ -240,10 +264,8 @@ def _read_manifest(folder: Path) -> dict:
     except (ValueError, KeyError, AttributeError, TypeError):
         intact = False
     if not intact:
-        raise ValueError(
-            f"{file} was cut short or changed after it was saved: copy it again or go back to "
-            "another checkpoint"
-        )
+        way_out = f": {_way_out(file.parent)}" if file.name == MANIFEST else ""
+        raise ValueError(f"{file} was cut short or changed after it was saved{way_out}")
     if manifest["format"] != FORMAT:
         raise ValueError(
             f"{file} has format {manifest['format']}, but this version of llmcourse reads format "
@@ -252,10 +274,10 @@ def _read_manifest(folder: Path) -> dict:
     return manifest
 
 
-def _files(folder: Path) -> set[str]:
-    """The names of the data files of the checkpoint in a folder, if there is a good one."""
+def _files(manifest: Path) -> set[str]:
+    """The names of the data files of a checkpoint, if its manifest is a good one."""
     try:
-        return {Path(entry["name"]).name for entry in _read_manifest(folder)["files"].values()}
+        return {Path(entry["name"]).name for entry in _read_manifest(manifest)["files"].values()}
     except (FileNotFoundError, ValueError):
         return set()
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from llmcourse.checkpoints import MANIFEST, load_checkpoint, replacing, save_checkpoint
+from llmcourse.checkpoints import has_checkpoint, load_checkpoint, replacing, save_checkpoint
 from llmcourse.data import TokenDataset, get_batch, window_starts
 from llmcourse.device import autocast, device
 from llmcourse.distributed import (
@@ -183,9 +183,10 @@ class Trainer:
     Attributes:
         step: steps done.
         history: the lines of the log, as dicts: `step` (steps done), `loss` (the mean since the
-            line before, in nats), `learning_rate`, `gradient_norm` (before clipping),
-            `tokens_per_second`, and where it was evaluated `validation_loss`.  Where a step's loss
-            was more than 1.5 times that of the line before, `spikes` tells which.
+            line before, in nats), `learning_rate` and `gradient_norm` (before clipping) of the
+            last step, `largest_gradient_norm` since the line before, `tokens_per_second`, and where
+            it was evaluated `validation_loss`.  Where a step's loss was more than 1.5 times that of
+            the line before, `spikes` tells which.
     """
 
     def __init__(
@@ -359,7 +360,7 @@ class Trainer:
             )
 
     def _begin(self, resume: bool) -> None:
-        if not (self.folder / MANIFEST).exists():
+        if not has_checkpoint(self.folder):
             if self.world.rank == 0:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 (self.folder / LOG).unlink(missing_ok=True)
@@ -436,6 +437,7 @@ class Trainer:
             "loss": sum(losses) / len(losses),
             "learning_rate": rates[-1],
             "gradient_norm": norms[-1],
+            "largest_gradient_norm": max(norms),
             "tokens_per_second": round(tokens / seconds),
         }
         return line | {"spikes": spikes} if spikes else line

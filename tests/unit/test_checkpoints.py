@@ -124,17 +124,55 @@ def test_the_weights_are_a_plain_safetensors_file_with_tied_ones_stored_once(tmp
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in stored.items())
 
 
-def test_only_the_newest_checkpoint_remains_and_other_files_are_left_alone(tmp_path):
+def test_two_checkpoints_remain_and_other_files_are_left_alone(tmp_path):
     (tmp_path / "model-mine.safetensors").write_text("not ours")
-    for seed in range(3):
+    for seed in range(4):
         model, optimizer = trained(seed)
         save_checkpoint(tmp_path, model, optimizer, step=seed)
     names = sorted(file.name.split("-")[0] for file in tmp_path.iterdir())
-    assert names == ["checkpoint.json", "model", "model", "state"]
+    assert names == ["checkpoint.json", *["model"] * 3, "previous.json", *["state"] * 2]
     again = Tied()
-    assert load_checkpoint(tmp_path, again).step == 2
+    assert load_checkpoint(tmp_path, again).step == 3
     assert_same(weights(model), weights(again))
     assert (tmp_path / "model-mine.safetensors").read_text() == "not ours"
+
+
+@pytest.mark.parametrize("damaged", ["model", "state", "checkpoint.json"])
+@pytest.mark.parametrize("how", ["one byte flipped", "cut short", "removed"])
+def test_the_checkpoint_before_is_there_when_the_newest_is_damaged(tmp_path, damaged, how):
+    model, optimizer = trained(0)
+    save_checkpoint(tmp_path, model, optimizer, step=1)
+    before, old_files = weights(model), set(tmp_path.iterdir())
+    step(model, optimizer)
+    save_checkpoint(tmp_path, model, optimizer, step=2)
+    (file,) = (
+        f
+        for f in tmp_path.iterdir()
+        if f.name.startswith(damaged) and (f.suffix == ".json" or f not in old_files)
+    )
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    if how == "one byte flipped":
+        file.write_bytes(content)
+    elif how == "cut short":
+        file.write_bytes(content[: len(content) // 2])
+    else:
+        file.unlink()
+
+    again, again_optimizer = trained(1)
+    says = "of step 1, by renaming previous.json to checkpoint.json"
+    with pytest.raises((ValueError, FileNotFoundError), match=says):
+        load_checkpoint(tmp_path, again, again_optimizer)
+    (tmp_path / "previous.json").replace(tmp_path / "checkpoint.json")
+    assert load_checkpoint(tmp_path, again, again_optimizer).step == 1
+    assert_same(before, weights(again))
+
+
+def test_without_a_checkpoint_before_it_a_damaged_one_has_to_be_copied_again(tmp_path):
+    save_checkpoint(tmp_path, trained(0)[0])
+    (tmp_path / "checkpoint.json").write_text("{")
+    with pytest.raises(ValueError, match="copy the checkpoint's whole folder again$"):
+        load_checkpoint(tmp_path)
 
 
 @pytest.mark.parametrize("call", [0, 1, 2])
@@ -179,7 +217,7 @@ def test_one_flipped_byte_anywhere_is_found_before_anything_is_loaded(tmp_path):
             flipped = bytearray(whole)
             flipped[position] ^= 1
             file.write_bytes(flipped)
-            with pytest.raises(ValueError, match="changed after it was saved.*copy it again"):
+            with pytest.raises(ValueError, match="changed after it was saved.*copy the"):
                 load_checkpoint(tmp_path, again, again_optimizer)
         file.write_bytes(whole)
     assert_same(before, weights(again))

@@ -290,6 +290,27 @@ def test_a_finished_run_is_not_overwritten_by_mistake(tmp_path):
         trainer(None, TEXT, tmp_path).train()
 
 
+def test_a_damaged_checkpoint_is_told_and_the_one_before_it_ends_as_if_nothing_was(tmp_path):
+    straight = trainer()
+    straight.train()
+    trainer(None, None, tmp_path, save_every=3).train(until=6)
+    manifest = json.loads((tmp_path / "checkpoint.json").read_text())
+    newest = tmp_path / manifest["files"]["model"]["name"]
+    newest.write_bytes(newest.read_bytes()[:-1] + b"!")
+    for resume, told in [(True, "of step 3, by renaming previous.json"), (False, "goes on")]:
+        with pytest.raises((ValueError, FileExistsError), match=told):
+            trainer(None, None, tmp_path).train(resume)
+    (tmp_path / "checkpoint.json").unlink()
+    for resume, told in [(True, "of step 3, by renaming previous.json"), (False, "goes on")]:
+        with pytest.raises((FileNotFoundError, FileExistsError), match=told):
+            trainer(None, None, tmp_path).train(resume)
+    (tmp_path / "previous.json").replace(tmp_path / "checkpoint.json")
+    second = trainer(None, None, tmp_path)
+    second.train(resume=True)
+    assert second.step == 12
+    assert_same_weights(straight.model, second.model)
+
+
 def test_resuming_without_a_checkpoint_starts_a_new_run(tmp_path):
     (tmp_path / "log.jsonl").write_text("left by a run that never saved\n")
     run = trainer(None, None, tmp_path)
@@ -386,6 +407,13 @@ def test_a_loss_that_jumps_is_noted_with_its_step_and_gradient():
     assert spike["step"] == 6 and spike["loss"] > 5 * history[0]["loss"]
     assert spike["gradient_norm"] > 5 * history[0]["gradient_norm"]
     assert not any("spikes" in history[i] for i in (0, 2))
+
+
+def test_no_gradient_is_lost_between_two_lines_of_the_log():
+    often = [line["gradient_norm"] for line in trainer(log_every=1).train()]
+    seldom = trainer(log_every=6).train()
+    assert [line["gradient_norm"] for line in seldom] == often[5::6]
+    assert [line["largest_gradient_norm"] for line in seldom] == [max(often[:6]), max(often[6:])]
 
 
 def test_evaluation_leaves_a_part_that_was_frozen_in_its_mode_as_it_was():
