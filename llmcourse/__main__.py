@@ -120,10 +120,11 @@ def export(options: argparse.Namespace) -> None:
     print(f"written to {options.folder}")
 
 
-def doctor(options: argparse.Namespace) -> None:
-    """Say what this machine has, and what is wrong with it."""
+def doctor(options: argparse.Namespace) -> int:
+    """Say what this machine has, and what is wrong with it; the status is 1 if anything is."""
     lines, problems = examine()
     print("\n".join([*lines, "", *(problems or ["All is well."])]))
+    return int(bool(problems))
 
 
 def read_text(name: str) -> str:
@@ -210,14 +211,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; what a person can put right is told in one line, with status 2."""
     options = parser().parse_args(arguments)
     try:
-        options.action(options)
+        return options.action(options) or 0
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     except (ValueError, OSError, ArithmeticError, ImportError, RuntimeError) as error:
         print(f"llmcourse: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    return 0
 
 
 if __name__ == "__main__":

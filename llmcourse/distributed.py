@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from llmcourse.device import device as fastest_device
 
-# FSDP and what collects its slices take a second to import, so that they wait for who needs them.
+# FSDP takes a second to import, so that it waits for who needs it.
 
 TIMEOUT = 300.0
 
@@ -160,7 +160,6 @@ def distribute(model: nn.Module, how: str = "ddp") -> nn.Module:
 
     Raises:
         ValueError: for another `how`.
-        RuntimeError: for "fsdp" when this PyTorch has no FSDP2.
     """
     if how not in ("ddp", "fsdp"):
         raise ValueError(f"how is {how!r}: choose 'ddp' (copies) or 'fsdp' (slices)")
@@ -168,11 +167,8 @@ def distribute(model: nn.Module, how: str = "ddp") -> nn.Module:
         return model
     if how == "ddp":
         return DistributedDataParallel(model)
-    try:
-        from torch.distributed.fsdp import fully_shard
-    except ImportError as error:
-        version = torch.__version__
-        raise RuntimeError(f"PyTorch {version} has no FSDP2: update to 2.6 or newer") from error
+    from torch.distributed.fsdp import fully_shard
+
     for tensor in (*model.parameters(), *model.buffers()):
         dist.broadcast(tensor.detach(), src=0)  # one start for all, as DDP does
     mesh = dist.init_device_mesh(next(model.parameters()).device.type, (world_size(),))
@@ -194,51 +190,6 @@ def gradients_stay_here(model: nn.Module, here: bool = True) -> Iterator[None]:
     if hasattr(model, "set_requires_gradient_sync"):
         model.set_requires_gradient_sync(not here)
     yield
-
-
-def full_state_dict(model: nn.Module) -> dict[str, Tensor]:
-    """All weights, whole and on the CPU, by the names of the plain model: for the first process.
-
-    All processes have to call it, for slices are collected; the others get an empty dict.
-    """
-    from torch.distributed.checkpoint import state_dict
-
-    return state_dict.get_model_state_dict(model, options=_whole(state_dict))
-
-
-def load_full_state_dict(model: nn.Module, state: dict[str, Tensor]) -> None:
-    """Put back what `full_state_dict` gave.  All call it; only the first needs to have a state."""
-    from torch.distributed.checkpoint import state_dict
-
-    state_dict.set_model_state_dict(model, dict(state), options=_spread(state_dict))
-
-
-def full_optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict:
-    """The optimiser's state, whole and by the names of the weights: for the first process."""
-    from torch.distributed.checkpoint import state_dict
-
-    return state_dict.get_optimizer_state_dict(model, optimizer, options=_whole(state_dict))
-
-
-def load_full_optimizer_state(
-    model: nn.Module, optimizer: torch.optim.Optimizer, state: dict
-) -> None:
-    """Put back what `full_optimizer_state` gave; as with the weights, all have to call it."""
-    from torch.distributed.checkpoint import state_dict
-
-    if state:  # PyTorch puts slices into the dicts that it is given: let it have its own
-        state = state | {"state": {name: dict(kept) for name, kept in state["state"].items()}}
-    state_dict.set_optimizer_state_dict(model, optimizer, state, options=_spread(state_dict))
-
-
-def _whole(state_dict):
-    return state_dict.StateDictOptions(full_state_dict=True, cpu_offload=True)
-
-
-def _spread(state_dict):
-    return state_dict.StateDictOptions(
-        full_state_dict=True, broadcast_from_rank0=world_size() > 1, strict=True
-    )
 
 
 def launch(

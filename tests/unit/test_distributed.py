@@ -10,17 +10,19 @@ from llmcourse.distributed import (
     World,
     average_gradients,
     distribute,
-    full_optimizer_state,
-    full_state_dict,
     launch,
-    load_full_optimizer_state,
-    load_full_state_dict,
     mean_over_processes,
     processes,
     shard_of,
     world_size,
 )
 from llmcourse.gpt import GPT, GPTConfig
+from llmcourse.slices import (
+    full_optimizer_state,
+    full_state_dict,
+    load_full_optimizer_state,
+    load_full_state_dict,
+)
 from llmcourse.training import configure_optimizer
 
 CONFIG = GPTConfig(vocab_size=50, context_length=16, n_layer=2, n_head=2, d_model=32)
@@ -34,6 +36,7 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from llmcourse.distributed import *
+from llmcourse.slices import *
 from llmcourse.gpt import GPT, GPTConfig
 from llmcourse.training import configure_optimizer
 
