@@ -38,7 +38,8 @@ def scaled_dot_product_attention(
         raise ValueError(
             f"there are {key.shape[-2]} keys but {value.shape[-2]} values: each key points to one"
         )
-    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    # Scaled before the product: float16 ends at 65,504, and a dot product may pass that.
+    scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-2, -1)
     if mask is None:
         weights = torch.softmax(scores, dim=-1)
     else:

@@ -85,6 +85,16 @@ def test_huge_scores_do_not_overflow():
     assert output.isfinite().all()
 
 
+def test_in_float16_dot_products_beyond_its_range_do_not_overflow():
+    query, key, value = (t.half() for t in random_heads(1, 2, head_dim=64))
+    query, key = 150 * query, 150 * key
+    assert not (query @ key.transpose(-2, -1)).isfinite().all()
+    output, weights = scaled_dot_product_attention(query, key, value)
+    expected, _ = scaled_dot_product_attention(query.float(), key.float(), value.float())
+    assert weights.isfinite().all()
+    torch.testing.assert_close(output.float(), expected, rtol=0, atol=1e-2)
+
+
 def test_causal_mask_of_the_last_queries_is_the_end_of_the_full_one():
     full = causal_mask(6)
     assert torch.equal(full, torch.ones(6, 6).tril().bool())
