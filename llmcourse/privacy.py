@@ -139,8 +139,8 @@ ORDERS = (*range(2, 65), 80, 96, 128, 192, 256, 512)
 def privacy_loss(rate: float, noise: float, steps: int, delta: float) -> float:
     """The epsilon of `steps` steps of DP-SGD: (epsilon, delta)-differential privacy is proved.
 
-    For two sets of examples, one of which has one example more, the odds of any outcome differ by
-    a factor of at most exp(epsilon), but for a probability of delta.  It is an upper bound, by
+    For two sets of examples, one of which has one example more, the probability of any outcome
+    differs by a factor of at most exp(epsilon), give or take delta.  It is an upper bound, by
     Rényi divergences of whole orders; a sharper accountant may prove a smaller one.  It holds for
     batches into which each example comes by its own coin ("Poisson sampling"), not for shuffled
     epochs.

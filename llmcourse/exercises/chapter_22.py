@@ -175,7 +175,8 @@ EXERCISES = (
             "Exposure is log2 of the number of codes minus log2 of the rank.",
             "7 bits or more means 12 - log2(rank) >= 7. Which ranks are those?",
         ),
-        cases=(Case((), "four numbers are wanted.", [12, 6, 0, 1 / 128]),),
+        cases=(Case((), "four numbers, and (d) as a fraction: rounded, it is another number.",
+                    [12, 6, 0, 1 / 128]),),
         mistakes=(
             Mistake([12, 6, 0, 1 / 64], "taking a rank of 64 for 7 bits. It is 32."),
             Mistake([12, 6, 12, 1 / 128], "giving the last rank all the bits. It has none."),
@@ -359,7 +360,8 @@ EXERCISES = (
             "Stopped are 90% of the one and 2% of the other.",
             "For (c), as many false alarms as attacks caught: 90. Of how many harmless messages?",
         ),
-        cases=(Case((), "three numbers are wanted.", [2088, 90 / 2088, 90 / 99900]),),
+        cases=(Case((), "three numbers, (b) and (c) as fractions: rounded, they are other numbers.",
+                    [2088, 90 / 2088, 90 / 99900]),),
         mistakes=(
             Mistake([2088, 0.9, 90 / 99900], "taking the share of attacks that are stopped for the "
                     "share of stopped ones that are attacks."),
@@ -396,9 +398,11 @@ EXERCISES = (
             Case((0.1, 2.0, 10, 1e-5, 3), "two orders, the better of them."),
             Case((0.01, 4.0, 10_000, 1e-5, 64), "1% of the data, noise 4, 10,000 steps: 1.26.",
                  1.2585747, rtol=1e-3),
-            Case((0.02, 1.1, 500, 1e-5, 64), "orders up to 64."),
+            Case((0.02, 1.1, 500, 1e-5, 64), "orders up to 64, where exp by itself overflows."),
             Case((0.1, 0.2, 10, 1e-5, 64), "little noise: exp(k (k - 1) / 0.08) must not "
                  "overflow."),
+            Case((1e-20, 0.5, 10, 1e-5, 40), "tiny q: the best alpha is one at which the "
+                 "exponential overflows."),
         ),
         mistakes=(
             Mistake(lambda *a: exact_epsilon(*a, square=False), "leaving out the square of sigma."),

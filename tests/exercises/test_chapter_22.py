@@ -223,6 +223,21 @@ def _(q, sigma, steps, delta, largest):
     return min(steps * divergence(a) + math.log(1 / delta) / (a - 1) for a in range(2, largest + 1))
 
 
+@wrong("22.7", "stops at the overflow", "at which the exponential overflows")
+def _(q, sigma, steps, delta, largest):
+    best = math.inf
+    for a in range(2, largest + 1):
+        try:
+            total = sum(
+                math.comb(a, k) * (1 - q) ** (a - k) * q**k * math.exp(k * (k - 1) / (2 * sigma**2))
+                for k in range(a + 1)
+            )
+        except OverflowError:
+            break
+        best = min(best, (steps * math.log(total) + math.log(1 / delta)) / (a - 1))
+    return best
+
+
 right("22.7", "exact binomials")(exact_epsilon)
 
 
