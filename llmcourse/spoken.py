@@ -12,10 +12,21 @@
   spoke one sentence as a statement and as a question.  16 kHz, 8-bit mu-law.
 - `heard(kind)`: what PocketSphinx 5.1.1 heard, with noise, of the 120 sentences and of 48 lines of
   the held-out King James text, Flite's voices rms and slt taking turns; made by
-  `benchmarks/chapter_21.py`.
+  `benchmarks/chapter_21.py`.  `spoken_runs()["twins"]`: the errors where rms says slt's sentences.
 
 Not good for: measuring a recogniser of today, or how one fares with people.  A synthetic voice is
-clean, always the same, and has one accent.  Sentences, homophones and recordings: CC0.
+clean, always the same, and has one accent.
+
+Rights: sentences, homophones and lists are ours, CC0.  In the recordings we claim nothing (CC0 as
+well); what others might claim, as far as we have read:
+
+- Flite's licence, of the BSD kind, is for the program with its voices, and says nothing of what
+  they speak.  The voices awb, rms and slt bear the names of speakers of the CMU Arctic recordings,
+  which are given out "as free software, without restriction on commercial or non-commercial use"
+  (Kominek and Black, "CMU ARCTIC databases for speech synthesis", 2003, abstract).
+- eSpeak NG is under the GPL, version 3 or later, whose section 2 covers a program's output only if
+  the output's content is itself a covered work.  Its vowels are computed, some of its consonants
+  are short recordings.  Nobody has told us whether that matters for two sentences; we think not.
 """
 
 import gzip

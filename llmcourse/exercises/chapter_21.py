@@ -48,9 +48,7 @@ def table(reference, hypothesis, replaced=1, margins=(1, 1)):
     for i in range(1, n + 1):
         for j in range(1, m + 1):
             wrong = replaced * (reference[i - 1] != hypothesis[j - 1])
-            cost[i][j] = min(
-                cost[i - 1][j - 1] + wrong, cost[i - 1][j] + 1, cost[i][j - 1] + 1
-            )
+            cost[i][j] = min(cost[i - 1][j - 1] + wrong, cost[i - 1][j] + 1, cost[i][j - 1] + 1)
     return cost[n][m]
 
 
@@ -97,6 +95,25 @@ def bags(reference, hypothesis):
     return max(missing, len(left))
 
 
+def with_swaps(reference, hypothesis):
+    """Neighbours that change places count once (Damerau, 1964)."""
+    n, m = len(reference), len(hypothesis)
+    cost = {(i, 0): i for i in range(n + 1)} | {(0, j): j for j in range(m + 1)}
+    for i in range(1, n + 1):
+        for j in range(1, m + 1):
+            wrong = reference[i - 1] != hypothesis[j - 1]
+            cost[i, j] = min(cost[i - 1, j - 1] + wrong, cost[i - 1, j] + 1, cost[i, j - 1] + 1)
+            if list(reference[i - 2 : i]) == list(hypothesis[j - 2 : j])[::-1] and i > 1 < j:
+                cost[i, j] = min(cost[i, j], cost[i - 2, j - 2] + 1)
+    return cost[n, m]
+
+
+def whole(answer, *args):
+    """The reader's number of edits; a table of floats has 2.0 in its corner, and that is 2."""
+    got = answer(*args)
+    return int(got) if isinstance(got, float) and got == int(got) else got
+
+
 def letters(reference, hypothesis):
     return table(" ".join(reference), " ".join(hypothesis))
 
@@ -111,7 +128,7 @@ def n_words(sentence: str) -> int:
     return len(sentence.split())
 
 
-def score_with(weight_on="expected", count=n_words, take=max, mean=False, last=False):
+def score_with(weight_on="expected", count=n_words, take=max, mean=False, last=False, inside=False):
     """The choice from its formula, in which one thing may be done wrong."""
 
     def rescore(sentences, ear, expected, weight, bonus):
@@ -120,7 +137,7 @@ def score_with(weight_on="expected", count=n_words, take=max, mean=False, last=F
             e, x = float(e), float(x)
             total = {"expected": e + weight * x, "ear": weight * e + x, "none": e + x}[weight_on]
             total = total / len(s.split()) if mean else total
-            scores.append(total + bonus * count(s))
+            scores.append(total + bonus * count(s) * (weight if inside else 1))
         best = take(scores)
         if last:
             return sentences[len(scores) - 1 - scores[::-1].index(best)]
@@ -181,7 +198,7 @@ GAP = (["so be it", "no", "we had bread"], [["so be it"], [], ["we have bread", 
 # ------------------------------------------------------------------ 21.6
 
 
-def risk_with(soft=True, weigh=True, turned=False, rate=False, pick=min, log2=False):
+def risk_with(soft=True, weigh=True, turned=False, rate=False, pick=min, log2=False, per=False):
     """Minimum Bayes risk by matrices, in which one thing may be done wrong."""
 
     def choose(sentences, scores):
@@ -198,6 +215,8 @@ def risk_with(soft=True, weigh=True, turned=False, rate=False, pick=min, log2=Fa
             costs = costs / numpy.array([max(1, len(s.split())) for s in sentences]) @ p
         else:
             costs = costs @ p
+            if per:
+                costs = costs / numpy.array([max(1, len(s.split())) for s in sentences])
         costs = costs.round(9).tolist()
         return sentences[costs.index(pick(costs))]
 
@@ -212,6 +231,7 @@ COMPROMISE = (
     ["he saw a cat", "she saw the dog", "she saw a cat", "she had a cat"],
     [math.log(0.34), math.log(0.26), math.log(0.2), math.log(0.2)],
 )
+STAIRS = ["go", "we go", "we go on", "we will go on"]
 LENGTHS = (
     ["go", "we will go on", "we will go on now", "you will go on"],
     [math.log(0.4), math.log(0.2), math.log(0.25), math.log(0.15)],
@@ -222,6 +242,8 @@ LENGTHS = (
 
 def judge_alignment(pairs, reference, hypothesis):
     """None, or what is wrong with an alignment."""
+    if any(isinstance(pair, str) or not hasattr(pair, "__len__") for pair in pairs):
+        return "each entry is a pair, (said, written)."
     pairs = [tuple(pair) for pair in pairs]
     if any(len(pair) != 2 for pair in pairs):
         return "each entry is a pair, (said, written)."
@@ -253,9 +275,7 @@ def align_by(prefer=("both", "down", "right"), replaced=1, reverse=True, margins
         for i in range(1, n + 1):
             for j in range(1, m + 1):
                 wrong = replaced * (reference[i - 1] != hypothesis[j - 1])
-                cost[i, j] = min(
-                    cost[i - 1, j - 1] + wrong, cost[i - 1, j] + 1, cost[i, j - 1] + 1
-                )
+                cost[i, j] = min(cost[i - 1, j - 1] + wrong, cost[i - 1, j] + 1, cost[i, j - 1] + 1)
         i, j, pairs = n, m, []
         while i or j:
             ways = {}
@@ -337,7 +357,7 @@ EXERCISES = (
             Mistake(spoil_by(root=lambda x: x), "scaling the amplitude by a ratio of powers: take "
                     "the root."),
             Mistake(spoil_by(tens=20), "dividing decibels by 20 and taking the root as well."),
-            Mistake(spoil_by(sign=-1), "the wrong way round: more decibels, less noise."),
+            Mistake(spoil_by(sign=-1), "turning the ratio round: more decibels, less noise."),
             Mistake(spoil_by(use_noise=False), "not dividing by the power that the noise has."),
             Mistake(spoil_by(power=lambda x: (x**2).sum() ** 0.5), "taking the amplitudes for "
                     "powers."),
@@ -355,6 +375,7 @@ EXERCISES = (
         level="medium",
         minutes=12,
         call="distance(reference, hypothesis)",
+        use=whole,
         hints=(
             "What does it cost to make nothing of the first i words, and the first j words of "
             "nothing?",
@@ -374,6 +395,8 @@ EXERCISES = (
             Case((["b", "c", "d"], ["a", "b", "c", "d"]), "one put in in front.", 1),
             Case((["dog", "bites", "man"], ["man", "bites", "dog"]), "the same words in another "
                  "order.", 2),
+            Case((["so", "be", "it"], ["so", "it", "be"]), "two neighbours have changed places: "
+                 "that is no edit of its own.", 2),
             Case((["beach"], ["beaches"]), "words are compared whole.", 1),
             Case((SAID, WROTE), "the beach.", 4),
             Case((["a", "b", "c", "a", "b"], ["c", "a", "b", "b"]), "words that occur twice.", 3),
@@ -383,6 +406,8 @@ EXERCISES = (
             Mistake(side_by_side, "comparing word by word: one word left out shifts all others."),
             Mistake(lambda r, h: table(r, h, replaced=2), "counting a substitution as two edits."),
             Mistake(bags, "ignoring the order."),
+            Mistake(with_swaps, "counting neighbours that change places as one edit. There are "
+                    "three kinds of edits, and that is none of them."),
             Mistake(letters, "counting letters. The items are words."),
             Mistake(lambda r, h: table(r, h, margins=(0, 1)), "letting the first words be dropped "
                     "for nothing: the left margin counts up."),
@@ -413,6 +438,10 @@ EXERCISES = (
             Case((*FOUR, 0.5, 0.0), "weight 0.5."),
             Case((*FOUR, 1.0, 6.0), "a bonus of 6 for each word."),
             Case((*FOUR, 2.0, -1.0), "a bonus may be a charge."),
+            Case((*FOUR, 0.5, 5.0), "half a weight, and a bonus: the weight is the expectation's "
+                 "alone."),
+            Case((["no no no no", "so be it"], [-5.0, -5.0], [-3.0, -2.5], 1.0, 1.0), "words that "
+                 "repeat are paid each time.", "no no no no"),
             Case((["a b", "c d"], [-1.0, -2.0], [-2.0, -1.0], 1.0, 0.0), "equal scores: the "
                  "first.", "a b"),
             Case((["extraordinarily", "so be it"], [-5.0, -5.0], [-3.0, -3.0], 1.0, 0.5), "the "
@@ -430,6 +459,10 @@ EXERCISES = (
                     "be paid."),
             Mistake(score_with(mean=True), "dividing by the words: ear and expectation are sums."),
             Mistake(score_with(last=True), "taking the last of equals."),
+            Mistake(score_with(inside=True), "weighting the bonus too: the weight is for the "
+                    "expectation."),
+            Mistake(score_with(count=lambda s: len(set(s.split()))), "paying for different words "
+                    "only: each word counts, also one that came before."),
         ),
     ),
     Exercise(
@@ -456,13 +489,13 @@ EXERCISES = (
                  "sentences count by their words.", 1 / 9),
         ),
         mistakes=(
-            Mistake(oracle_with(mean=True), "a mean of rates: add up errors and words, then "
-                    "divide once."),
+            Mistake(oracle_with(mean=True), "taking a mean of rates: add up errors and words, "
+                    "then divide once."),
             Mistake(oracle_with(choose=first_of), "taking the first guess."),
             Mistake(oracle_with(choose=max), "taking the worst guess."),
             Mistake(oracle_with(written=True), "dividing by the words written. It is those said."),
-            Mistake(oracle_with(empty=lambda said: 0), "an empty list has no errors, you say; all "
-                    "its words are lost."),
+            Mistake(oracle_with(empty=lambda said: 0), "counting no errors for an empty list: all "
+                    "words of that sentence are lost."),
             Mistake(whole_sentences, "counting sentences, not words."),
             Mistake(oracle_with(choose=lambda each: sum(each) / len(each)), "averaging over the "
                     "list."),
@@ -495,6 +528,10 @@ EXERCISES = (
                  "constant, which may be large.", "she saw a cat"),
             Case((COMPROMISE[0], [math.log(0.9), math.log(0.05), math.log(0.03), math.log(0.02)]),
                  "one that is nearly sure.", "he saw a cat"),
+            Case((COMPROMISE[0], [math.log(0.55)] + 3 * [math.log(0.15)]), "one that is likelier "
+                 "than all others together.", "he saw a cat"),
+            Case((STAIRS, [math.log(0.6), math.log(0.1), math.log(0.1), math.log(0.2)]), "a short "
+                 "guess: its errors count as they are, not by its words.", "go"),
             Case(LENGTHS, "of different lengths; errors count, not rates.", "we will go on"),
             Case((["a b", "b a"], [0.0, 0.0]), "equal risks: the first.", "a b"),
         ),
@@ -508,6 +545,10 @@ EXERCISES = (
             Mistake(risk_with(soft=False), "multiplying by scores. They are logarithms: softmax "
                     "first."),
             Mistake(risk_with(rate=True), "averaging rates. The errors are what is to be few."),
+            Mistake(risk_with(per=True), "dividing by the words of the guess. The errors are what "
+                    "is to be few."),
+            Mistake(risk_with(log2=True), "taking powers of 2. The scores are natural logarithms, "
+                    "and softmax takes powers of e."),
             Mistake(lambda s, x: s.index(risk_with()(s, x)), "returning the place in the list: the "
                     "sentence is wanted."),
         ),
@@ -537,6 +578,8 @@ EXERCISES = (
             Case((SAID, WROTE), "the beach: four edits."),
             Case((WROTE, SAID), "and the other way."),
             Case((["a", "b", "c", "a", "b"], ["c", "a", "b", "b"]), "words that occur twice."),
+            Case((["dog", "bites", "man"], ["man", "bites", "dog"]), "the word in the middle "
+                 "stays: two edits, where keeping the dog costs four."),
             Case((["a", "a", "b"], ["a", "a"]), "the last was left out, of words that repeat."),
             Case((["a", "a"], ["a", "a", "b"]), "and put in."),
             Case(([], []), "nothing at all."),

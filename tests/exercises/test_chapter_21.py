@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import itertools
 import math
 import random
 
@@ -24,6 +25,7 @@ from llmcourse.exercises.chapter_21 import (
     spoil_by,
     table,
     whole_sentences,
+    with_swaps,
 )
 from llmcourse.exercises.exercise import find
 from llmcourse.speech import word_errors
@@ -55,7 +57,7 @@ right("21.1", "rounded, a tuple")((1, 1, 2, 0.571))
 
 wrong("21.2", "no root", "take the root")(spoil_by(root=lambda x: x))
 wrong("21.2", "20 and a root", "dividing decibels by 20")(spoil_by(tens=20))
-wrong("21.2", "sign", "wrong way round")(spoil_by(sign=-1))
+wrong("21.2", "sign", "turning the ratio round")(spoil_by(sign=-1))
 wrong("21.2", "noise's power ignored", "power that the noise has")(spoil_by(use_noise=False))
 wrong("21.2", "norms", "amplitudes for")(spoil_by(power=torch.linalg.norm))
 wrong("21.2", "mean size", "taking the mean size")(spoil_by(power=lambda x: x.abs().mean() ** 2))
@@ -116,7 +118,10 @@ def _(reference, hypothesis):
     return go(len(reference), len(hypothesis))
 
 
+wrong("21.3", "neighbours swapped", "change places as one")(with_swaps)
+
 right("21.3", "a table")(table)
+right("21.3", "a table of floats")(lambda r, h: np.float64(table(r, h)))
 
 
 @right("21.3", "recursion with a memory")
@@ -144,6 +149,10 @@ wrong("21.4", "no bonus", "leaving out the bonus")(score_with(count=lambda s: 0)
 wrong("21.4", "charged", "charging for words")(score_with(count=lambda s: -len(s.split())))
 wrong("21.4", "a mean", "dividing by the words")(score_with(mean=True))
 wrong("21.4", "last of equals", "last of equals")(score_with(last=True))
+wrong("21.4", "bonus weighted", "weighting the bonus too")(score_with(inside=True))
+wrong("21.4", "different words", "paying for different words")(
+    score_with(count=lambda s: len(set(s.split())))
+)
 wrong("21.4", "the place", "")(lambda s, e, x, w, b: s.index(score_with()(s, e, x, w, b)))
 right("21.4", "a loop")(score_with())
 
@@ -187,6 +196,8 @@ wrong("21.6", "largest", "largest risk")(risk_with(pick=max))
 wrong("21.6", "weighted by the guess", "guess's probability")(risk_with(turned=True))
 wrong("21.6", "scores as weights", "softmax first")(risk_with(soft=False))
 wrong("21.6", "rates", "averaging rates")(risk_with(rate=True))
+wrong("21.6", "by the guess's words", "words of the guess")(risk_with(per=True))
+wrong("21.6", "powers of two", "powers of 2")(risk_with(log2=True))
 wrong("21.6", "the place", "returning the place")(lambda s, x: s.index(risk_with()(s, x)))
 
 
@@ -238,6 +249,19 @@ wrong("21.7", "stops at a margin", "must come out whole")(
 wrong("21.7", "everything replaced by itself", "would do")(
     lambda r, h: [(a, None) for a in r] + [(None, b) for b in h]
 )
+wrong("21.7", "numbers", "each entry is a pair")(lambda r, h: list(range(len(r))))
+
+
+@wrong("21.7", "blocks of difflib", "would do")
+def _(reference, hypothesis):
+    blocks = difflib.SequenceMatcher(None, reference, hypothesis, autojunk=False).get_opcodes()
+    return [
+        pair
+        for _, a, b, c, d in blocks
+        for pair in itertools.zip_longest(reference[a:b], hypothesis[c:d])
+    ]
+
+
 right("21.7", "diagonal first")(align_by())
 right("21.7", "insertions first")(align_by(prefer=("right", "down", "both")))
 
