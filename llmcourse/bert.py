@@ -229,9 +229,10 @@ def mask_tokens(
     if not 0 <= mask_token < vocab_size:
         raise ValueError(f"mask_token is {mask_token} but ids go from 0 to {vocab_size - 1}")
     special = torch.tensor(special_tokens, dtype=tokens.dtype, device=tokens.device)
-    draw = torch.rand(tokens.shape, generator=generator, device=tokens.device)
+    where = {"generator": generator, "device": tokens.device}
+    draw = torch.rand(tokens.shape, **where)
     draw = draw.masked_fill(torch.isin(tokens, special), 1.0)
-    random_tokens = torch.randint_like(tokens, vocab_size, generator=generator)
+    random_tokens = torch.randint(vocab_size, tokens.shape, **where)
     hidden = tokens.where(draw >= 0.9 * rate, random_tokens)  # the middle tenth, then the first 80%
     hidden = hidden.masked_fill(draw < 0.8 * rate, mask_token)
     return hidden, tokens.masked_fill(draw >= rate, -100)

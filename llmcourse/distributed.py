@@ -244,7 +244,7 @@ def launch(
         said = re.split(r"^E\d{4} .*failed \(exitcode", errors, maxsplit=1, flags=re.M)[0]
         said = "\n".join(x for x in said.splitlines() if not re.match(r"[WI]\d{4} ", x))
         raise RuntimeError(f"{script} failed as {n} processes:\n{said or errors}")
-    return output
+    return re.sub(r"^\[Gloo\] .*\n", "", output, flags=re.M)  # what PyTorch 2.9 prints on its own
 
 
 def _stop(process: subprocess.Popen) -> None:

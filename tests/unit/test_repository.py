@@ -221,9 +221,50 @@ def test_a_workflow_ends_and_keeps_no_credentials(path):
         assert job["timeout-minutes"] <= 120, name
         for step in job["steps"]:
             action = step.get("uses", "")
-            assert re.fullmatch(r"(actions/[\w-]+@(v\d+|[0-9a-f]{40}))?", action), action
+            assert re.fullmatch(r"(actions/[\w-]+@[0-9a-f]{40})?", action), action
             if action.startswith("actions/checkout"):
                 assert step["with"]["persist-credentials"] is False
+    used = [line for line in path.read_text("utf-8").splitlines() if "uses: " in line]
+    assert all(re.search(r" # v\d+\.\d+\.\d+$", line) for line in used), "say which version it is"
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_installs_by_hash(path):
+    """But for the package itself, another torch to try, and what Colab's image lacks."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if path.stem != "colab" and "pip install" in line and "matrix.torch" not in line:
+            assert "--require-hashes" in line or "--no-build-isolation -e ." in line, line
+        if re.search(r"\bmake (install|book)", line):
+            assert "HASHES=1" in line, line
+
+
+def locked(name: str) -> dict[str, list[str]]:
+    """Of a list with hashes: for each requirement the hashes of its files."""
+    entries = text(name).replace(" \\\n    --hash=", " --hash=").splitlines()
+    found = {}
+    for entry in entries:
+        if entry and not entry.startswith("#"):
+            requirement, *hashes = entry.split(" --hash=")
+            found[requirement] = hashes
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [
+        (".github/locked.txt", "requirements.txt"),
+        (".github/locked-models.txt", "requirements-models.txt"),
+    ],
+)
+def test_what_is_locked_is_what_is_pinned_and_every_file_has_its_hash(name, of):
+    entries = locked(name)
+    for entry, hashes in entries.items():
+        assert hashes and all(re.fullmatch("sha256:[0-9a-f]{64}", h) for h in hashes), entry
+    pins = {(r.name, str(r.specifier)) for r in requirements(of)}
+    found = {(r.name, str(r.specifier)) for r in map(Requirement, entries)}
+    assert pins <= found, "make the locked lists anew (see requirements.in)"
+    cuda = {n for n, _ in found - pins}
+    assert all(re.match("nvidia-|cuda-|triton", n) for n in cuda), cuda
 
 
 def test_the_matrix_covers_the_pythons_and_systems_of_the_readers():
