@@ -196,8 +196,12 @@ def test_the_example_in_the_readme_prints_what_it_shows(capsys):
     assert [line.rstrip() for line in printed.splitlines()] == shown.splitlines()
 
 
-def test_the_readme_names_the_pinned_torch():
+def test_the_readme_names_the_pinned_torch_and_the_oldest():
     assert f"`torch=={pinned()['torch']}`" in text("README.md")
+    assert f"PyTorch that you have ({'.'.join(map(str, OLDEST_TORCH))} or later)" in text(
+        "README.md"
+    )
+    assert f"torch=={'.'.join(map(str, OLDEST_TORCH))}.0" in text(".github/workflows/test.yml")
 
 
 # ---------------------------------------------------------------------------- workflows
