@@ -1,6 +1,8 @@
 """What every suite shares: where things are, and a reader's progress left alone."""
 
+import itertools
 import os
+import random
 import socket
 import sys
 import tempfile
@@ -15,6 +17,17 @@ def pytest_configure() -> None:
     os.environ.setdefault("LLMCOURSE_HOME", tempfile.mkdtemp(prefix="llmcourse-test-"))
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     socket.socket.connect = connect_at_home
+
+
+def pytest_collection_modifyitems(items: list) -> None:
+    """TEST_ORDER=7 shuffles files, and tests within each: none may depend on those before it."""
+    if seed := os.environ.get("TEST_ORDER"):
+        order = random.Random(seed)
+        files = [list(tests) for _, tests in itertools.groupby(items, key=lambda test: test.path)]
+        order.shuffle(files)
+        for tests in files:
+            order.shuffle(tests)
+        items[:] = itertools.chain.from_iterable(files)
 
 
 _connect = socket.socket.connect
