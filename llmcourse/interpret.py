@@ -43,10 +43,10 @@ def record_activations(model: GPT, tokens: Tensor) -> Activations:
 
     Raises:
         TypeError, ValueError: for tokens that the model cannot read, as the model does, and for
-            int8 weights, which have no parts that could be taken apart.
+            quantised weights, which have no parts that could be taken apart.
     """
     if not all(hasattr(block.attention.output, "weight") for block in model.blocks):
-        raise ValueError("the model has int8 weights: record it before it is quantised")
+        raise ValueError("the model has quantised weights: record it before it is quantised")
     residual, attention, head_output, feed_forward = [], [], [], []
 
     def before_attention(module, args, kwargs):

@@ -159,8 +159,8 @@ def to_huggingface(
             gives the same ids.  A special token `<|endoftext|>` ends a text, if there is one.
 
     Raises:
-        ValueError: for a GPT that has neither GPT-2's nor Llama's shape, or int8 weights; for a
-            tokenizer with more tokens than the model.
+        ValueError: for a GPT that has neither GPT-2's nor Llama's shape, or quantised weights; for
+            a tokenizer with more tokens than the model.
     """
     if tokenizer is not None and tokenizer.vocab_size > model.config.vocab_size:
         raise ValueError(
@@ -169,8 +169,8 @@ def to_huggingface(
         )
     if any(name.endswith("integers") for name, _ in model.named_buffers()):
         raise ValueError(
-            "the model has int8 weights, which the library's layout does not: write it before it "
-            "is quantised"
+            "the model has quantised weights, which the library's layout does not: write it before "
+            "it is quantised"
         )
     if isinstance(model, BERT):
         family = BERT_FAMILY

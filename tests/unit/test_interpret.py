@@ -120,7 +120,7 @@ def test_nothing_stays_on_the_model_after_recording_or_after_an_error():
 
 
 def test_int8_weights_cannot_be_recorded():
-    with pytest.raises(ValueError, match="int8 weights: record it before it is quantised"):
+    with pytest.raises(ValueError, match="quantised weights: record it before it is quantised"):
         record_activations(quantize_int8(build(d_model=64)), random_tokens())
 
 
