@@ -1,11 +1,13 @@
 """Short reviews of things and services, in English and Chinese, with what they say of them.
 
 Data card: written for this book, one author, 2026 (120 of the 200 to train from templates, the
-rest by hand).  English: 200 to train, 24 to tune, 80 to test, half of each in favour, half
+rest by hand; a template says "a" before a vowel too, "A excellent tent", and the recorded runs of
+chapter 20 read it so).  English: 200 to train, 24 to tune, 80 to test, half of each in favour, half
 against, and 24 that take no side; Chinese: 60 to test and 20 to train.  The test part has no
-sentence of the other parts, and half of it is meant to be hard: negation, praise with a barb,
-things one reads between the lines.  Not good for: saying how well a model does on real reviews,
-which are longer, misspelt and of every age and temper.  CC0.
+sentence of the other parts.  Its plain half is written in pairs, two opinions of one thing; the
+other half is meant to be hard: negation, praise with a barb, things one reads between the lines.
+Not good for: saying how well a model does on real reviews, which are longer, misspelt and of every
+age and temper.  CC0.
 """
 
 import random
@@ -355,19 +357,19 @@ _CHINESE_TEST = (
     快递晚了一个星期，箱子也破了。
     这是我今年买得最后悔的东西。
     服务员态度很不好。
-    鞋子穿着很痛。
+    鞋子穿着磨脚。
     洗了一次就缩水了。
     屏幕很容易刮花。
     说明书看不懂，装了三次都没装好。
     演员演得很假，笑话也不好笑。
     酒店离车站很远，床也不舒服。
-    味道像纸板一样。
+    吃起来像纸板一样。
     新的设计很难看。
-    手柄太烫，根本拿不住。
+    把手太烫，根本拿不住。
     更新以后手机变得更慢了。
     卖家骗人，尺寸不对。
     再也不会买这个牌子了。
-    椅子摇来摇去，不稳。
+    椅子晃来晃去，坐不稳。
     """,
     """
     每天都用，非常方便。
@@ -379,13 +381,13 @@ _CHINESE_TEST = (
     服务员非常耐心。
     鞋子穿着很舒服。
     洗了很多次还像新的一样。
-    屏幕又清楚又结实。
+    屏幕又清晰又结实。
     说明书很清楚，五分钟就装好了。
     演员演得很真，笑得我肚子疼。
     酒店就在湖边，睡得特别好。
     味道像妈妈做的一样。
     新的设计很漂亮。
-    水烧开了手柄也不烫。
+    水烧开了把手也不烫。
     更新以后手机快了很多。
     卖家很诚实，尺寸正好。
     以后还会买这个牌子。
@@ -401,7 +403,7 @@ _CHINESE_HARD = (
     如果你喜欢排队，就来这家店。
     没有我想的那么好。
     唯一能用的是指示灯。
-    看完电影，我只高兴它终于结束了。
+    看完这部电影，我只庆幸它终于结束了。
     算不上好吃。
     送人都不好意思。
     """,
@@ -411,7 +413,7 @@ _CHINESE_HARD = (
     本来不想买，现在离不开它了。
     贵是贵了点，可是值得。
     没有让我失望过。
-    样子不好看，可是厨房里最有用。
+    样子不好看，却是厨房里最有用的东西。
     没什么可抱怨的。
     差评差点让我错过它。
     排了很久的队，但是值得。

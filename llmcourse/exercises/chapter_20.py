@@ -267,7 +267,7 @@ EXERCISES = (
             Mistake(lambda g, y, n: f1_from_table(g, y, n, mean="weighted"), "weighing the classes "
                     "by their size; each counts once."),
             Mistake(lambda g, y, n: f1_from_table(g, y, n, mean="present"), "leaving out a class "
-                    "that occurs nowhere; it counts with 0."),
+                    "that occurs nowhere, or giving it 1; it counts with 0."),
             Mistake(of_means, "taking F1 of mean precision and mean recall; the mean comes last."),
             Mistake(recalls_alone, "averaging recalls: what was given to a class in error is not "
                     "counted."),
