@@ -290,6 +290,8 @@ EXERCISES = (
                  "once from left to right.", "[2 * 3]"),
             Case(("[1\n+ 2] [1 +\t2] [٣ + ٤]",), "line breaks, tabs and digits of other scripts "
                  "are not what was listed.", "[1\n+ 2] [1 +\t2] [٣ + ٤]"),
+            Case(("[3 + 4\n] [3 + 4]",), "no line break before the bracket either: `$` in a "
+                 "pattern matches in front of one.", "[3 + 4\n] 7"),
             Case(("[exit() + 1] [9 * 9] [__import__('os') * 1]",), "what a model writes is "
                  "never run.", "[exit() + 1] 81 [__import__('os') * 1]"),
             Case(("",), "an empty text.", ""),
@@ -414,6 +416,8 @@ EXERCISES = (
             Mistake([56.0, 14.0, 4.0], "taking the name at its word, 8 times 7; only the "
                     "experts are there eight times."),
             Mistake([46662, 12870, 46.662 / 12.87], "giving millions; billions are wanted."),
+            Mistake([46662e6, 12870e6, 46.662 / 12.87], "giving single weights; billions are "
+                    "wanted."),
         ),
     ),
 )  # fmt: skip

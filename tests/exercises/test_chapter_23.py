@@ -170,6 +170,15 @@ def _(text):
     return re.sub(r"\[([0-9]{1,6}) ([*-/]) ([0-9]{1,6})\]", any_sign, text)
 
 
+@wrong("23.4", "a dollar at the end", "matches in front of one")
+def _(text):
+    def run(match):
+        call = re.match(r"([0-9]{1,6}) ([+*-]) ([0-9]{1,6})$", match[1])
+        return result(call) if call else match[0]
+
+    return re.sub(r"\[([^\[\]]*)\]", run, text)
+
+
 wrong("23.4", "the result alone", "")(lambda text: result(re.search(CALL, text)))
 right("23.4", "a pattern")(lambda text: re.sub(CALL, result, text))
 right("23.4", "by hand")(calls_by_hand)
@@ -297,6 +306,7 @@ wrong("23.7", "a quarter", "attention works on every token")([46.66, 11.67, 4.0]
 wrong("23.7", "upside down", "dividing the other way round")([46.66, 12.87, 0.276])
 wrong("23.7", "the name", "8 times 7")([56, 14, 4])
 wrong("23.7", "millions", "billions are wanted")([46662, 12870, 3.626])
+wrong("23.7", "weights", "giving single weights")([46.662e9, 12.87e9, 3.626])
 right("23.7", "rounded")([46.66, 12.87, 3.63])
 right("23.7", "computed")([46662 / 1000, 12870 / 1000, 46662 / 12870])
 
