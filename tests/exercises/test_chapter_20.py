@@ -82,6 +82,13 @@ def _(guesses, labels, n_classes):
     return 2 * p * r / (p + r)
 
 
+@wrong("20.2", "one for a class that occurs nowhere", "or giving it 1")
+def _(guesses, labels, n_classes):
+    table = [counts(guesses, labels, c) for c in range(n_classes)]
+    scores = [2 * tp / (2 * tp + fp + fn) if tp + fp + fn else 1.0 for tp, fp, fn in table]
+    return sum(scores) / n_classes
+
+
 wrong("20.2", "recall", "averaging recalls")(
     lambda g, y, n: sum(counts(g, y, c)[0] / max(1, y.count(c)) for c in range(n)) / n
 )
@@ -137,6 +144,13 @@ def _(logits, answer_ids):
 @wrong("20.3", "tiny probabilities", "very unlikely")
 def _(logits, answer_ids):
     chance = logits.softmax(-1)
+    sums = torch.stack([chance[:, ids].sum(-1) for ids in answer_ids], -1)
+    return sums / sums.sum(-1, keepdim=True)
+
+
+@wrong("20.3", "tiny probabilities made equal", "very unlikely")
+def _(logits, answer_ids):
+    chance = logits.log_softmax(-1).clamp(min=-80).exp()
     sums = torch.stack([chance[:, ids].sum(-1) for ids in answer_ids], -1)
     return sums / sums.sum(-1, keepdim=True)
 
