@@ -48,7 +48,7 @@ def rewritten(text: str, old: str, new: str) -> str:
 def tracked_texts(root: Path = ROOT) -> list[Path]:
     """The files under version control that may hold an address."""
     listing = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-z"], cwd=root, capture_output=True, encoding="utf-8", check=True
     )
     paths = [root / name for name in listing.stdout.split("\0") if name]
     return [path for path in paths if path.suffix in SUFFIXES and path.is_file()]

@@ -335,7 +335,8 @@ class Trainer:
         if self.world.rank:
             return
         with replacing(log) as partial:
-            partial.write_text("".join(json.dumps(line) + "\n" for line in self.history))
+            lines = "".join(json.dumps(line) + "\n" for line in self.history)
+            partial.write_text(lines, encoding="utf-8")
 
     def _described(self) -> dict:
         """What a run is, next to its model: it goes on only with the same."""
