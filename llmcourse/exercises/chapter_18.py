@@ -189,6 +189,7 @@ FAMILY = [
     ("Chapel Row", "part of", "Ellmoor"),
     ("Quay Steps", "part of", "Ellmoor"),
     ("Ida", "child of", "Dag"),
+    ("Pip", "daughter-in-law of", "Abel"),
 ]
 
 LN = math.log
@@ -209,7 +210,7 @@ EXERCISES = (
         cases=(
             Case(
                 (),
-                "four numbers are wanted.",
+                "four numbers, to three decimals.",
                 [LN(1 + 2.5 / 1.5), LN(1 + 0.5 / 3.5), 5 / 3.5, 2.5],
                 rtol=0,
                 atol=2e-3,
@@ -382,7 +383,7 @@ EXERCISES = (
                  None),
             Case(([9.0, 1.0, 6.0], [-5.0, 1.0, 2.0], 2), "it is the *sum* at token 0 that is "
                  "compared.", (2, 2)),
-            Case(([0.0, 5.0, 1.0, 1.0, 1.0], [0.0, 0.0, 1.0, 2.0, 9.0], 3), "the best pair is 4 "
+            Case(([0.0, 5.0, 1.5, 1.0, 0.5], [0.0, 0.0, 1.0, 2.0, 9.0], 3), "the best pair is 4 "
                  "tokens long, and 3 are allowed.", (2, 4)),
             Case(([0.0, 5.0, 1.0, 1.5], [0.0, 0.0, 1.0, 4.0], 1), "a single token at most.",
                  (3, 3)),
@@ -452,7 +453,7 @@ EXERCISES = (
             Mistake(lambda s, r, c: silence_by_counting(s, r, c, price=0.0), "counting right "
                     "answers only."),
             Mistake(lambda s, r, c: silence_by_counting(s, r, c, silent=False), "never trying "
-                    "never. Silence is worth 0."),
+                    "infinity. Silence is worth 0."),
             Mistake(lambda s, r, c: silence_by_counting(s, r, c, largest=False), "taking the "
                     "smallest of equal thresholds."),
             Mistake(silence_one_by_one, "splitting equal scores. They stand or fall together."),
@@ -492,6 +493,10 @@ EXERCISES = (
             Case((FAMILY, "Dag", ["married to"]), "only against the direction would it lead to "
                  "Pip.", set()),
             Case((FAMILY, "Nobody", ["lives in"]), "an unknown start.", set()),
+            Case((FAMILY, "Pip", ["daughter-in-law of"]), "only a hyphen in front turns a step "
+                 "round.", {"Abel"}),
+            Case((FAMILY, "Abel", ["-daughter-in-law of"]), "and a hyphen within the name stays.",
+                 {"Pip"}),
         ),
         mistakes=(
             Mistake(lambda f, s, p: walk_by_recursion(f, s, p, forwards=False), "always going "

@@ -200,6 +200,17 @@ def _(start, end, longest):
     return None if start[0] + end[0] > both.max() else (int(first), int(last))
 
 
+@right("18.5", "max of pairs")
+def _(start, end, longest):
+    """Among equals this takes the last pair, the loop the first: the cases must have no tie."""
+    n = len(start)
+    pieces = (
+        (start[i] + end[j], (i, j)) for i in range(1, n) for j in range(i, min(i + longest, n))
+    )
+    best, piece = max(pieces)
+    return None if start[0] + end[0] > best else piece
+
+
 # ------------------------------------------------------------------ 18.6 when to be silent
 
 wrong("18.6", "strict", "above the threshold only")(
@@ -211,7 +222,7 @@ wrong("18.6", "no cost", "ignoring the cost")(
 wrong("18.6", "right ones only", "counting right answers only")(
     lambda s, r, c: silence_by_counting(s, r, c, price=0.0)
 )
-wrong("18.6", "never silent", "never trying never")(
+wrong("18.6", "never silent", "never trying infinity")(
     lambda s, r, c: silence_by_counting(s, r, c, silent=False)
 )
 wrong("18.6", "smallest", "the smallest of equal")(
@@ -265,6 +276,22 @@ def _(facts, start, path):
     while path:
         step = path.pop(0)
         here = set().union(*(walk_by_recursion(facts, place, [step]) for place in here))
+    return here
+
+
+@wrong("18.7", "hyphens thrown out", "a hyphen")
+def _(facts, start, path):
+    plain = [(s, r.replace("-", ""), o) for s, r, o in facts if "-" not in r]
+    return walk_by_recursion(plain, start, path)
+
+
+@wrong("18.7", "a hyphen anywhere", "a hyphen")
+def _(facts, start, path):
+    here = {start}
+    for step in path:
+        relation = step.removeprefix("-")
+        links = [(o, s) if "-" in step else (s, o) for s, r, o in facts if r == relation]
+        here = {there for place, there in links if place in here}
     return here
 
 
