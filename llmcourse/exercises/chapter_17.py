@@ -214,6 +214,8 @@ EXERCISES = (
             Case(("END and more", ["END"]), "a stop at the very beginning leaves nothing.", ""),
             Case(("x\n\ny", ["\ny", "\n\n"]), "stops that overlap: look for each of them in the "
                  "whole text, not in what another has left.", "x"),
+            Case(("Mr X said so. Then", [". "]), "a stop is a string, not a pattern: a dot in it "
+                 "is a dot.", "Mr X said so"),
             Case(("plain", []), "with no stops at all, the text stays.", "plain"),
         ),
         mistakes=(

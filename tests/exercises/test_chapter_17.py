@@ -90,6 +90,11 @@ def _(text, stops):
     return text
 
 
+@wrong("17.2", "a pattern, not a string", "a dot in it is a dot")
+def _(text, stops):
+    return re.split("|".join(stops), text)[0] if stops else text
+
+
 @right("17.2", "split the whole by each")
 def _(text, stops):
     return min((text.split(stop)[0] for stop in stops), key=len, default=text)
