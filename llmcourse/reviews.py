@@ -1,8 +1,7 @@
 """Short reviews of things and services, in English and Chinese, with what they say of them.
 
 Data card: written for this book, one author, 2026 (120 of the 200 to train from templates, the
-rest by hand; a template says "a" before a vowel too, "A excellent tent", and the recorded runs of
-chapter 20 read it so).  English: 200 to train, 24 to tune, 80 to test, half of each in favour, half
+rest by hand).  English: 200 to train, 24 to tune, 80 to test, half of each in favour, half
 against, and 24 that take no side; Chinese: 60 to test and 20 to train.  The test part has no
 sentence of the other parts.  Its plain half is written in pairs, two opinions of one thing; the
 other half is meant to be hard: negation, praise with a barb, things one reads between the lines.
@@ -11,6 +10,7 @@ age and temper.  CC0.
 """
 
 import random
+import re
 from typing import NamedTuple
 
 LABELS = ("against", "in favour")
@@ -59,7 +59,8 @@ def _from_templates() -> list[Review]:
         while len(texts) < 60:
             template = draw.choice(_TEMPLATES[label])
             texts.add(template.format(thing=draw.choice(_THINGS), word=draw.choice(_WORDS[label])))
-        found += [Review(text, label) for text in sorted(texts)]
+        spelled = (re.sub(r"\b([Aa]) (?=awful|ugly|excellent)", r"\1n ", t) for t in sorted(texts))
+        found += [Review(text, label) for text in spelled]
     return found
 
 
