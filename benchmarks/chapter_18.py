@@ -1,6 +1,6 @@
 """What chapter 18 has no minute for: a reader trained for longer, and what SmolLM2 answers.
 
-    python benchmarks/chapter_18.py reader     # five minutes of one core
+    python benchmarks/chapter_18.py reader     # seven minutes of one core
     python benchmarks/chapter_18.py answers    # five minutes of one core
 
 `reader` writes `llmcourse/weights/course-reader/`: low-rank updates to MiniLM and a head, trained
