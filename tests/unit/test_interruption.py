@@ -45,7 +45,7 @@ def run(folder, pause, begins):
     trainer.train(resume=True)
 
 
-def start(folder, pause=0.004):
+def start(folder, pause=0.01):
     begins = CONTEXT.Event()
     process = CONTEXT.Process(target=run, args=(folder, pause, begins), daemon=True)
     process.start()
@@ -84,8 +84,7 @@ def test_a_run_killed_at_ten_random_moments_ends_as_one_that_never_was(tmp_path,
             load_checkpoint(tmp_path)
     assert ends(start(tmp_path, 0)) == 0
     assert result(tmp_path) == straight
-    assert kills >= 5
-    print(f"{kills} killed, {partial} of them during a save")
+    assert kills >= 5 and partial >= 1, f"{kills} killed, {partial} of them during a save"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
