@@ -130,6 +130,13 @@ def test_clean_sentences_are_recognised_in_any_order(recogniser):
     assert word_error_rate([sound.text for sound in sounds], there) < 0.15
 
 
+def test_with_less_weight_on_the_expectation_it_believes_its_ear(recogniser):
+    beach = recordings()[21]
+    assert beach.text.endswith("wreck a nice beach")
+    assert not recogniser.hear(beach.samples).endswith("wreck a nice beach")
+    assert Recogniser(weight=4).hear(beach.samples).endswith("wreck a nice beach")
+
+
 def test_list_is_sorted_without_repeats_and_expectations_are_trigrams(recogniser):
     sound = recordings()[0]
     answers = recogniser.hear_list(add_noise(sound.samples, 25, 0), n=15)
